@@ -1,0 +1,170 @@
+/*
+ * metrics: the one table of metric families, and the counters behind them.
+ *
+ * A counter or histogram family owns a range of cells in every scoreboard slot
+ * (its label combinations, all from closed sets); the process that owns the
+ * slot adds to them without a lock. Gauges have a row for name, help and labels
+ * only: who renders them passes the value.
+ */
+#ifndef CORE_METRICS_H
+#define CORE_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "core/scoreboard.h"
+
+enum metric_type {
+    METRIC_COUNTER,
+    METRIC_GAUGE,
+    METRIC_HISTOGRAM
+};
+
+/* Closed label sets. METRICS_DIM_ROUTE is filled by the route table at start; the others are fixed here. */
+enum metric_dim {
+    METRICS_DIM_NONE,
+    METRICS_DIM_ROUTE,
+    METRICS_DIM_METHOD,
+    METRICS_DIM_STATUS,
+    METRICS_DIM_CONN_STATE,
+    METRICS_DIM_AUTH_REASON,
+    METRICS_DIM_POLICY,
+    METRICS_DIM_QUERY,
+    METRICS_DIM_DB_ERROR,
+    METRICS_DIM_SYNC_MODE,
+    METRICS_DIM_SYNC_STATUS,
+    METRICS_DIM_SYNC_RESULT,
+    METRICS_DIM_RESTART_REASON,
+    METRICS_DIM_SHED_REASON,
+    METRICS_DIM_CACHE_TYPE,
+    METRICS_DIM_COMPONENT,
+    METRICS_DIM_VERSION,
+    METRICS_DIM_COUNT
+};
+
+#define METRICS_MAX_ROUTES 64 /* the last one is "unmatched" */
+
+enum metric_method {
+    METRIC_GET,
+    METRIC_HEAD,
+    METRIC_POST,
+    METRIC_PUT,
+    METRIC_DELETE,
+    METRIC_OPTIONS,
+    METRIC_OTHER,
+    METRIC_METHODS
+};
+enum metric_auth_reason {
+    METRIC_AUTH_MISSING,
+    METRIC_AUTH_UNKNOWN,
+    METRIC_AUTH_EXPIRED,
+    METRIC_AUTH_REVOKED,
+    METRIC_AUTH_MALFORMED,
+    METRIC_AUTH_SCOPE,
+    METRIC_AUTH_REASONS
+};
+enum metric_sync_result {
+    METRIC_SYNC_READ,
+    METRIC_SYNC_INSERTED,
+    METRIC_SYNC_UPDATED,
+    METRIC_SYNC_DELETED,
+    METRIC_SYNC_SKIPPED,
+    METRIC_SYNC_RESULTS
+};
+enum metric_restart {
+    METRIC_RESTART_CRASH,
+    METRIC_RESTART_OOM,
+    METRIC_RESTART_HUNG,
+    METRIC_RESTART_RECYCLED,
+    METRIC_RESTART_EXIT,
+    METRIC_RESTARTS
+};
+enum metric_shed {
+    METRIC_SHED_MEMORY,
+    METRIC_SHED_DEADLINE,
+    METRIC_SHED_CONNECTIONS,
+    METRIC_SHED_FDS,
+    METRIC_SHED_POOL,
+    METRIC_SHED_REASONS
+};
+
+enum metric_id {
+    METRIC_HTTP_REQUESTS,     /* counter: method, endpoint, status_code */
+    METRIC_HTTP_DURATION,     /* histogram: method, endpoint */
+    METRIC_HTTP_IN_PROGRESS,  /* gauge: endpoint ("all") */
+    METRIC_HTTP_CONNECTIONS,  /* gauge: state */
+    METRIC_AUTH_FAILURES,     /* counter: reason */
+    METRIC_DB_QUERY_DURATION, /* histogram: query_type */
+    METRIC_DB_QUERY_ERRORS,   /* counter: query_type, error_type */
+    METRIC_DB_POOL_SIZE,
+    METRIC_DB_POOL_CHECKED_OUT,
+    METRIC_DB_POOL_OVERFLOW,
+    METRIC_DB_POOL_UTILIZATION,
+    METRIC_DB_CONNECTIONS,
+    METRIC_DB_POOL_TIMEOUTS, /* counter */
+    METRIC_CACHE_HITS,       /* counter: cache_type */
+    METRIC_CACHE_MISSES,     /* counter: cache_type */
+    METRIC_CACHE_HIT_RATE,
+    METRIC_CUSTOMERS_LOADED,
+    METRIC_ARCHETYPES_LOADED,
+    METRIC_CHURN_HIGH_RISK,
+    METRIC_CHURN_MEDIUM_RISK,
+    METRIC_CUSTOMER_LTV_P95,
+    METRIC_DATA_VERSION,
+    METRIC_DATA_AGE,
+    METRIC_DATA_STALE,
+    METRIC_SYNC_RUNS,     /* counter: mode, status */
+    METRIC_SYNC_DURATION, /* gauge */
+    METRIC_SYNC_ROWS,     /* counter: result */
+    METRIC_SYNC_LAST_SUCCESS,
+    METRIC_SYNC_IN_PROGRESS,
+    METRIC_COMPONENT_UP,    /* gauge: component */
+    METRIC_WORKER_RESTARTS, /* counter: reason; written by the master into `retired` */
+    METRIC_WORKERS_READY,
+    METRIC_LOAD_SHED,   /* counter: reason */
+    METRIC_PROCESS_CPU, /* process_cpu_seconds_total: rendered like a gauge */
+    METRIC_PROCESS_FDS,
+    METRIC_PROCESS_MAX_FDS,
+    METRIC_PROCESS_RSS,
+    METRIC_PROCESS_START,
+    METRIC_BUILD_INFO, /* gauge: version */
+    METRIC_COUNT
+};
+
+struct metric {
+    const char *name, *help;
+    enum metric_type type;
+    enum metric_dim dims[3]; /* outermost first; NONE at the end */
+    const char *labels[3];
+    const double *buckets; /* histogram: upper bounds in seconds, ascending */
+    unsigned bucket_count;
+};
+
+const struct metric *metrics_get(enum metric_id id);
+/* Lays the families out over the counters of a slot; once, before the scoreboard is made. Names must outlive the
+ * process. */
+void metrics_init(const char *const *routes, unsigned route_count);
+uint64_t metrics_layout_hash(void);
+const char *metrics_dim_value(enum metric_dim dim, unsigned i); /* NULL past the end */
+unsigned metrics_dim_size(enum metric_dim dim);
+
+/* This process's slot, where metrics_add and metrics_observe write; NULL: they do nothing. */
+void metrics_bind(struct sb_slot *slot);
+/* Values of the dimensions in the table's order; those the family lacks are ignored. Out of range: nothing. */
+void metrics_add(enum metric_id id, unsigned a, unsigned b, unsigned c, uint64_t n);
+void metrics_observe(enum metric_id id, unsigned a, unsigned b, uint64_t ns);
+/* Master only: counts straight into the retired totals. */
+void metrics_add_retired(struct scoreboard *sb, enum metric_id id, unsigned a, uint64_t n);
+/* A counter's value over the whole server. */
+uint64_t metrics_total(const struct scoreboard *sb, enum metric_id id, unsigned a, unsigned b, unsigned c);
+/* Sum of a counter over all its label combinations. */
+uint64_t metrics_total_all(const struct scoreboard *sb, enum metric_id id);
+
+/* Prometheus text 0.0.4. A counter or histogram family with all non-empty series (known label-free ones also at 0).
+ */
+void metrics_render_family(struct buf *out, const struct scoreboard *sb, enum metric_id id);
+void metrics_render_head(struct buf *out, enum metric_id id); /* HELP and TYPE, before gauges */
+void metrics_render_value(struct buf *out, enum metric_id id, const char *label_value, double v);
+
+#endif

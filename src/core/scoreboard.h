@@ -1,0 +1,286 @@
+/*
+ * scoreboard: the shared memory through which all processes see one another.
+ *
+ * One file, RUN_DIR/scoreboard, mapped shared by every process and by
+ * patronctl. No pointers, no locks: a process killed at any instruction
+ * leaves nothing held. Each slot has one writer, the process that owns it (the
+ * master writes identity when it assigns and clears gauges when it reaps).
+ * Counters only grow; when a slot is freed the master adds its counters to
+ * `retired`, so sums never go back. Texts and structs of several words are
+ * guarded by sequence counters: the reader retries, the writer never waits.
+ * A reader checks every length and enum it takes from here: a crashed
+ * writer may have left anything.
+ */
+#ifndef CORE_SCOREBOARD_H
+#define CORE_SCOREBOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SB_MAGIC     0x31444e4f52544150ULL /* "PATROND1" */
+#define SB_LAYOUT    1
+#define SB_SLOTS     160
+#define SB_COUNTERS  12288
+#define SB_MAX_INDEX 64
+#define SB_TEXT      128
+#define SB_RUNS      20
+
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free to live in shared memory");
+
+enum sb_role {
+    SB_ROLE_WORKER,
+    SB_ROLE_SYNC,
+    SB_ROLE_PROBE,
+    SB_ROLE_COUNT
+};
+enum sb_state {
+    SB_FREE,
+    SB_ASSIGNED,
+    SB_STARTING,
+    SB_READY,
+    SB_DRAINING,
+    SB_EXITED
+};
+
+/* A text of several words under a sequence counter. */
+struct sb_text {
+    _Atomic uint32_t seq;
+    char text[SB_TEXT - 4];
+};
+
+struct sb_slot {
+    /* identity: written by the master at assignment, state also by the owner */
+    _Alignas(64) _Atomic uint32_t state; /* enum sb_state */
+    _Atomic uint32_t role, index, generation;
+    _Atomic int32_t pid;
+    _Atomic uint64_t start_ns, ready_ns; /* CLOCK_MONOTONIC */
+    _Atomic int64_t start_us;            /* wall clock */
+    /* life: written by the owner */
+    _Alignas(64) _Atomic uint64_t beat_ns;
+    _Atomic uint64_t progress_ns; /* sync: last progress of the run under way; 0: no run */
+    _Atomic uint64_t deadline_ns; /* sync: the run must have ended by then; 0: no run */
+    _Atomic uint64_t oldest_request_ns;
+    /* gauges: written by the owner, cleared by the master when it reaps */
+    _Alignas(64) _Atomic uint64_t rss_bytes, private_bytes;
+    _Atomic uint32_t connections, active_connections, in_flight;
+    _Atomic uint32_t pg_open, pg_busy, pg_waiting;
+    _Atomic uint32_t draining_wanted; /* worker asks for its replacement: enum sb_recycle */
+    _Alignas(64) struct sb_text doing;
+    _Alignas(64) _Atomic uint64_t counters[SB_COUNTERS]; /* laid out by core/metrics */
+};
+
+/* What the probe knows of each dependency. */
+enum sb_component {
+    SB_DATABASE,
+    SB_CACHE,
+    SB_SOURCE,
+    SB_AI,
+    SB_SELF,
+    SB_COMPONENT_COUNT
+};
+enum sb_health {
+    SB_HEALTH_UNKNOWN,
+    SB_HEALTH_UP,
+    SB_HEALTH_DEGRADED,
+    SB_HEALTH_DOWN,
+    SB_HEALTH_NOT_CONFIGURED
+};
+enum sb_error {
+    SB_ERROR_NONE,
+    SB_ERROR_CONNECT_TIMEOUT,
+    SB_ERROR_REFUSED,
+    SB_ERROR_AUTH_FAILED,
+    SB_ERROR_QUERY_TIMEOUT,
+    SB_ERROR_TLS,
+    SB_ERROR_NEVER_SUCCEEDED,
+    SB_ERROR_OVERDUE,
+    SB_ERROR_COUNT
+};
+
+struct sb_check {
+    _Atomic uint32_t health;              /* enum sb_health */
+    _Atomic uint32_t error;               /* enum sb_error */
+    _Atomic int64_t latency_us;           /* -1: none */
+    _Atomic int64_t checked_us, since_us; /* wall clock; 0: never */
+};
+
+/* A sync run as every reader of the scoreboard sees it. */
+enum sb_mode {
+    SB_MODE_INCREMENTAL,
+    SB_MODE_FULL,
+    SB_MODE_DRY_RUN,
+    SB_MODE_COUNT
+};
+enum sb_run_status {
+    SB_RUN_RUNNING,
+    SB_RUN_SUCCESS,
+    SB_RUN_FAILED,
+    SB_RUN_TIMEOUT,
+    SB_RUN_ABORTED,
+    SB_RUN_STATUS_COUNT
+};
+enum sb_trigger {
+    SB_BY_SCHEDULE,
+    SB_BY_STARTUP,
+    SB_BY_API,
+    SB_BY_CLI,
+    SB_BY_SIGNAL,
+    SB_TRIGGER_COUNT
+};
+enum sb_phase {
+    SB_PHASE_CONNECTING,
+    SB_PHASE_READING,
+    SB_PHASE_LOADING,
+    SB_PHASE_MERGING,
+    SB_PHASE_SCORING,
+    SB_PHASE_PUBLISHING,
+    SB_PHASE_COUNT
+};
+enum sb_reason {
+    SB_REASON_NONE,
+    SB_REASON_SOURCE_CONNECT,
+    SB_REASON_SOURCE_AUTH,
+    SB_REASON_SOURCE_QUERY,
+    SB_REASON_DATABASE,
+    SB_REASON_TIMEOUT,
+    SB_REASON_MEMORY,
+    SB_REASON_DISK,
+    SB_REASON_ABORTED,
+    SB_REASON_DIED,
+    SB_REASON_VALIDATION,
+    SB_REASON_COUNT
+};
+
+struct sb_run {
+    int64_t run_id;
+    uint32_t mode, status, trigger, reason;
+    int64_t started_us, finished_us; /* 0: not yet */
+    int64_t rows_read, rows_inserted, rows_updated, rows_deleted, rows_skipped;
+    int64_t customers_scored, data_version; /* 0: none */
+    char error[256];
+};
+
+struct sb_sync {
+    int64_t row_count, order_count, guest_rows, customer_count;
+    int64_t earliest_order_us, latest_order_us, latest_order_id; /* of combined_sales; 0: empty */
+    int64_t next_run_us, last_success_us;
+    uint32_t running, phase;              /* running: `run` is under way */
+    int64_t rows_written, rows_estimated; /* -1: unknown */
+    int64_t heartbeat_us, deadline_us;
+    struct sb_run run;        /* the present run, or the last one */
+    struct sb_run last_error; /* run_id 0: none */
+    uint32_t run_count;
+    struct sb_run runs[SB_RUNS]; /* newest first */
+};
+
+/* One request at a time to the sync process. */
+enum sb_mail_state {
+    SB_MAIL_FREE,
+    SB_MAIL_CLAIMED,
+    SB_MAIL_POSTED,
+    SB_MAIL_TAKEN,
+    SB_MAIL_ANSWERED
+};
+enum sb_mail_answer {
+    SB_ANSWER_NONE,
+    SB_ANSWER_STARTED,
+    SB_ANSWER_ALREADY_RUNNING,
+    SB_ANSWER_NOT_CONFIGURED,
+    SB_ANSWER_DATABASE_DOWN,
+    SB_ANSWER_REFUSED,
+    SB_ANSWER_COUNT
+};
+
+struct sb_mail_request {
+    uint32_t mode, trigger;
+    int32_t start_day, end_day; /* CLOCK_NO_DAY: not given */
+    int64_t row_limit;          /* 0: none */
+};
+
+struct sb_mailbox {
+    _Atomic uint32_t state;         /* enum sb_mail_state; CLAIMED by CAS */
+    _Atomic uint32_t ticket;        /* raised by each claim */
+    _Atomic uint64_t changed_ns;    /* of the last state change: a dead claimant's box is freed after 10 s */
+    struct sb_mail_request request; /* written between CLAIMED and POSTED */
+    _Atomic uint32_t answer;        /* enum sb_mail_answer */
+    _Atomic int64_t run_id;         /* started, or the one already running */
+};
+
+struct scoreboard {
+    uint64_t magic;
+    uint32_t layout, slot_count;
+    uint64_t size_bytes, counters_hash; /* counters_hash: of the metrics table's layout */
+    char version[32];
+    uint8_t secret[16]; /* keys tables fed by strangers */
+    _Atomic int32_t master_pid;
+    _Atomic uint32_t generation; /* the serving one */
+    _Atomic uint32_t stopping;   /* the server drains for good */
+    _Atomic int64_t started_us;
+    _Atomic uint64_t master_beat_ns;
+    _Atomic int64_t reload_us; /* last reload; 0: none */
+    _Atomic uint32_t reload_ok, reload_count;
+    struct sb_text reload_error;
+    struct sb_text listen;         /* the address in use */
+    _Atomic uint64_t data_version; /* published last on this machine; 0: none since boot */
+    _Atomic uint64_t restarts[SB_ROLE_COUNT][SB_MAX_INDEX];
+    _Alignas(64) struct sb_check checks[SB_COMPONENT_COUNT];
+    _Atomic uint64_t redis_memory_bytes, redis_keys; /* from the probe */
+    _Alignas(64) _Atomic uint32_t sync_seq;
+    struct sb_sync sync; /* writer: the sync process */
+    _Alignas(64) struct sb_mailbox mailbox;
+    _Alignas(64) _Atomic uint64_t retired[SB_COUNTERS];
+    _Alignas(64) struct sb_slot slots[SB_SLOTS];
+};
+
+_Static_assert(sizeof(struct sb_slot) % 64 == 0, "slots must not share cache lines");
+
+/* Creates DIR/scoreboard under a temporary name, zeroed but for the header, and renames it; NULL with errno. */
+struct scoreboard *scoreboard_create(const char *dir, const char *version);
+/* Maps an existing one; read-only unless `writable`. NULL with errno (EPROTO: another layout). */
+struct scoreboard *scoreboard_open(const char *dir, bool writable);
+void scoreboard_close(struct scoreboard *sb);
+
+/* Master: a free slot made ASSIGNED with fresh identity and zeroed counters; NULL when full. */
+struct sb_slot *scoreboard_assign(struct scoreboard *sb, enum sb_role role, uint32_t index, uint32_t generation);
+/* Master: adds the counters to `retired`, clears all, makes it FREE. */
+void scoreboard_release(struct scoreboard *sb, struct sb_slot *slot);
+/* Sum of one counter over the retired and all slots. */
+uint64_t scoreboard_sum(const struct scoreboard *sb, unsigned counter);
+
+void sb_text_set(struct sb_text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A printable, terminated copy; false when the writer never held still (dst is then ""). */
+bool sb_text_get(const struct sb_text *t, char dst[SB_TEXT]);
+
+void scoreboard_sync_write(struct scoreboard *sb, const struct sb_sync *s);
+bool scoreboard_sync_read(const struct scoreboard *sb, struct sb_sync *s); /* enums checked, texts terminated */
+
+/* Records a check's outcome; `since` moves only when health changes. True when it changed. */
+bool scoreboard_check_set(struct sb_check *c, enum sb_health health, enum sb_error error, int64_t latency_us,
+                          int64_t now_us);
+
+/*
+ * Mailbox. Post answers a ticket > 0, or 0 when another request is in it; the
+ * poster then wakes the sync process by SIGUSR1 to the master, and polls for the answer.
+ */
+uint32_t scoreboard_mail_post(struct scoreboard *sb, const struct sb_mail_request *r);
+/* True once the request of that ticket was answered; frees the box. */
+bool scoreboard_mail_poll(struct scoreboard *sb, uint32_t ticket, enum sb_mail_answer *answer, int64_t *run_id);
+bool scoreboard_mail_take(struct scoreboard *sb, struct sb_mail_request *r); /* sync: a checked copy */
+void scoreboard_mail_answer(struct scoreboard *sb, enum sb_mail_answer answer, int64_t run_id);
+
+/* The contract's words for the enums above ("incremental", "timeout", "source_connect", …); "" past the end. */
+const char *sb_role_name(uint32_t v);
+const char *sb_state_name(uint32_t v); /* "starting", "ready", "draining", … */
+const char *sb_component_name(uint32_t v);
+const char *sb_health_name(uint32_t v); /* "up", "degraded", "down", "not_configured" */
+const char *sb_error_name(uint32_t v);  /* NULL for none */
+const char *sb_mode_name(uint32_t v);
+const char *sb_run_status_name(uint32_t v);
+const char *sb_trigger_name(uint32_t v);
+const char *sb_phase_name(uint32_t v);
+const char *sb_reason_name(uint32_t v); /* NULL for none */
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * population_write: compiling a population file. Used by the sync process only.
+ *
+ * The number of rows is known before the first one. Rows come in ascending
+ * order of customer_id, without doubles. RFM scores, b2b flags, columns, orders
+ * and aggregates are computed here from the rows, so they can't disagree with them.
+ * The file appears under its final name only when it is whole and on disk.
+ */
+#ifndef DATA_POPULATION_WRITE_H
+#define DATA_POPULATION_WRITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "data/population.h"
+
+struct population_meta {
+    uint64_t data_version;
+    int64_t published_us, synced_us;
+    int32_t as_of_day;
+    uint64_t orders_loaded, rows_loaded, guest_rows;
+    const char *currency, *model_version, *model_status;
+    int64_t active_window_days;
+    int64_t b2b_min_ltv_cents, b2b_min_orders; /* flags are set above these */
+};
+
+struct population_writer;
+
+/* Each returns NULL / false with the reason in words. */
+struct population_writer *population_writer_new(const char *dir, uint64_t rows, const struct population_meta *meta,
+                                                char *why, size_t why_size);
+bool population_writer_add(struct population_writer *w, const struct population_row *row, char *why, size_t why_size);
+/* Finishes, fsyncs, renames and frees the writer (also on failure, where nothing is left on disk). */
+bool population_writer_finish(struct population_writer *w, char *why, size_t why_size);
+void population_writer_abort(struct population_writer *w);
+/* Removes all but the two newest populations, and temporary leftovers. */
+void population_prune(const char *dir);
+
+#endif

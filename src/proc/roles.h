@@ -1,0 +1,45 @@
+/*
+ * roles: the one table of process kinds the master runs.
+ */
+#ifndef PROC_ROLES_H
+#define PROC_ROLES_H
+
+#include "core/conf.h"
+#include "core/scoreboard.h"
+#include "net/listen.h"
+
+/* What a child is born with. All pointers stay valid for its life. */
+struct proc_context {
+    const struct conf *conf;
+    struct scoreboard *sb;
+    struct sb_slot *slot; /* its own */
+    const struct listen_set *listen;
+    uint32_t index, generation;
+    int lifeline_fd; /* reads EOF when the master is gone */
+    int signal_fd;   /* signalfd of TERM, INT, QUIT, USR1, HUP (all blocked) */
+};
+
+/* Exit vocabulary (ANCHORS 8). */
+enum proc_exit {
+    PROC_EXIT_DRAINED = 0,
+    PROC_EXIT_FAILURE = 1,
+    PROC_EXIT_SOFTWARE = 70,
+    PROC_EXIT_RECYCLE = 75,
+    PROC_EXIT_CONFIG = 78
+};
+
+struct proc_role {
+    enum sb_role role;
+    const char *name;  /* log role; workers add "/index" */
+    const char *title; /* shown by ps */
+    int oom_score_adj;
+    int (*run)(const struct proc_context *ctx); /* returns the exit status */
+};
+
+extern const struct proc_role proc_roles[SB_ROLE_COUNT];
+
+int worker_main(const struct proc_context *ctx);
+int sync_main(const struct proc_context *ctx);
+int probe_main(const struct proc_context *ctx);
+
+#endif

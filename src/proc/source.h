@@ -1,0 +1,127 @@
+/*
+ * source: where order lines come from. One interface, one file an implementation (source_csv, source_tds).
+ *
+ * A source yields lines in batches, each line as 30 texts in the order of
+ * source_columns (NULL: no value). Decimals and times stay text end to end. A
+ * source may block, but calls `beat` at least every second while it waits or works
+ * and stops with SOURCE_STOPPED when `beat` says so. A batch is handed out only when it is
+ * known to be complete; rows that can't be read are handed out as bad rows, never dropped.
+ */
+#ifndef PROC_SOURCE_H
+#define PROC_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "core/conf.h"
+#include "core/scoreboard.h"
+
+enum source_column {
+    SOURCE_ORDER_ID,
+    SOURCE_ORDER_NUMBER,
+    SOURCE_CUSTOMER_ID,
+    SOURCE_ORDER_DATE,
+    SOURCE_CREATED_AT,
+    SOURCE_YEAR,
+    SOURCE_QUARTER,
+    SOURCE_MONTH,
+    SOURCE_MONTH_NAME,
+    SOURCE_WEEK,
+    SOURCE_DAY,
+    SOURCE_WEEK_DAY,
+    SOURCE_SKU,
+    SOURCE_PRODUCT_ID,
+    SOURCE_PRODUCT_NAME,
+    SOURCE_VARIANT_NAME,
+    SOURCE_PRODUCT_TYPE,
+    SOURCE_CATEGORY,
+    SOURCE_QUANTITY,
+    SOURCE_LINE_ITEM_SALES,
+    SOURCE_LINE_ITEM_DISCOUNT,
+    SOURCE_LINE_ITEM_REFUNDS,
+    SOURCE_CURRENCY,
+    SOURCE_SALES_CHANNEL,
+    SOURCE_LATITUDE,
+    SOURCE_LONGITUDE,
+    SOURCE_FULFILLMENT_STATUS,
+    SOURCE_FINANCIAL_STATUS,
+    SOURCE_ORDER_TOTAL,
+    SOURCE_ORDER_TOTAL_ITEMS,
+    SOURCE_COLUMNS
+};
+
+enum source_kind {
+    SOURCE_BIGINT,
+    SOURCE_INT,
+    SOURCE_NUMERIC_18_2,
+    SOURCE_DOUBLE,
+    SOURCE_TIMESTAMP,
+    SOURCE_TEXT
+};
+
+struct source_column_info {
+    const char *name; /* as in combined_sales */
+    enum source_kind kind;
+    unsigned max_chars; /* SOURCE_TEXT: of the varchar, 0: no limit */
+    bool required;      /* a file without it, or a row with it empty, is refused */
+};
+extern const struct source_column_info source_columns[SOURCE_COLUMNS];
+
+struct source_row {
+    struct str values[SOURCE_COLUMNS]; /* p NULL: null */
+    int64_t line_number;               /* of a file, from 1 with the header as line 1; 0: not from a file */
+    const char *bad; /* reason when the row can't be used, else NULL; values then hold what could be read */
+    struct str raw;  /* of a bad row: the line as found, at most SOURCE_RAW_BYTES */
+};
+#define SOURCE_RAW_BYTES 4096
+
+struct source_range {
+    int32_t start_day, end_day; /* order_date, inclusive; CLOCK_NO_DAY: open */
+    int64_t row_limit;          /* 0: none */
+};
+
+enum source_status {
+    SOURCE_OK,
+    SOURCE_END,
+    SOURCE_STOPPED,
+    SOURCE_ERROR
+};
+
+struct source_error {
+    enum sb_reason reason; /* SB_REASON_SOURCE_CONNECT, _AUTH, _QUERY, _VALIDATION, _TIMEOUT, _MEMORY */
+    char text[256];        /* what failed, on what, and what to do; no secrets */
+};
+
+struct source_env {
+    const struct conf *conf;
+    bool (*beat)(void *arg); /* call while working; false: stop now */
+    void *arg;
+};
+
+struct source; /* begins with struct source_ops * */
+
+struct source_ops {
+    const char *name; /* "csv", "sqlserver" */
+    struct source *(*open)(const struct source_env *env, struct source_error *err);
+    /* Starts reading the range. */
+    enum source_status (*begin)(struct source *s, const struct source_range *range, struct source_error *err);
+    /* Up to `max` rows; they live until the next call. SOURCE_END: *count rows (maybe 0) and no more will come. */
+    enum source_status (*next)(struct source *s, struct source_row *rows, size_t max, size_t *count,
+                               struct source_error *err);
+    /* Rows of the range if cheaply known, else -1. */
+    int64_t (*estimate)(struct source *s);
+    /* A cheap proof that the source can be read (health check). */
+    bool (*check)(const struct source_env *env, struct source_error *err);
+    void (*close)(struct source *s);
+};
+
+/* The implementation SYNC_SOURCE names; NULL if none is configured. */
+const struct source_ops *source_for(const struct conf *conf);
+
+/* Checks one row's texts against the column kinds (strict integers in range, decimals, dates, text length, UTF-8,
+ * NUL); answers NULL or the reason (a static sentence naming the column). */
+const char *source_validate(const struct source_row *row);
+
+#endif
