@@ -25,12 +25,12 @@ void clock_civil_of(int32_t day, int *year, int *month, int *mday);
 int clock_weekday_of(int32_t day); /* 0 = Monday … 6 = Sunday */
 /* Strict YYYY-MM-DD, years 0001..9999, only days that exist. */
 bool clock_parse_day(struct str s, int32_t *day);
-/* YYYY-MM-DD, optionally [T ]hh:mm:ss[.f{1,9}], optionally Z: microseconds since the epoch. */
+/* YYYY-MM-DD, optionally followed by [T ]hh:mm:ss[.f{1,9}][Z]: microseconds since the epoch, cut not rounded. */
 bool clock_parse_time(struct str s, int64_t *us);
 
 #define CLOCK_DAY_SIZE  11 /* "2025-11-03" */
 #define CLOCK_TIME_SIZE 28 /* "2025-11-03T08:15:30.654425Z" */
-/* Each returns its dst, always terminated. */
+/* Each returns its dst, always terminated. Days outside the years 0001..9999 print as the nearer end. */
 char *clock_format_day(char dst[CLOCK_DAY_SIZE], int32_t day);
 char *clock_format_us(char dst[CLOCK_TIME_SIZE], int64_t us);      /* with .ffffff */
 char *clock_format_seconds(char dst[CLOCK_TIME_SIZE], int64_t us); /* whole seconds */

@@ -2,8 +2,9 @@
  * fmt: numbers as the contract prints them, fast and without locale.
  *
  * Rounding is half to even on the shortest decimal text of the value (so 2.675 to
- * two decimals is 2.68 or 2.67 as its decimal text says, not as its binary tail does).
- * Each returns the length written; no NUL is added. NaN and infinities are the caller's bug: printed as 0.
+ * two decimals is 2.68, a tie by its text, though its binary value lies below). A result of zero has no sign.
+ * Each returns the length written, at most FMT_MAX; no NUL is added. NaN and infinities are the caller's bug:
+ * printed as 0.
  */
 #ifndef BASE_FMT_H
 #define BASE_FMT_H
@@ -18,11 +19,11 @@ size_t fmt_i64(char *dst, int64_t v);
 /* Hundredths as a JSON number with trailing zeros cut but one: 500 -> "5.0", 3328 -> "33.28", -5 -> "-0.05". */
 size_t fmt_cents(char *dst, int64_t cents);
 /* At most `decimals` (0..6) decimals, trailing zeros cut but one: 0.5 -> "0.5", 106 -> "106.0", 0 -> "0.0".
- * Magnitudes above 1e15 print as %.17g. */
+ * Magnitudes from 1e15 on print as %.17g. */
 size_t fmt_fixed(char *dst, double v, int decimals);
 /* Always exactly two decimals: "18.69", "5.00" (decimal strings of the contract). */
 size_t fmt_cents_text(char *dst, int64_t cents);
-/* Shortest text that reads back as the same double. */
+/* Shortest text of 15, 16 or 17 digits that reads back as the same double; whole numbers have no point. */
 size_t fmt_double(char *dst, double v);
 /* The double nearest to v with so many decimals, half to even (for comparing with what was printed). */
 double fmt_round(double v, int decimals);

@@ -1,7 +1,8 @@
 /*
  * rng: one xoshiro256** per process, seeded by getrandom(2).
  *
- * rng_seed() must be called again after fork, or parent and child draw alike.
+ * It seeds itself on first use; rng_seed() must be called again after fork, or
+ * parent and child draw alike.
  * Not for keys: rng_secret() asks the kernel.
  */
 #ifndef BASE_RNG_H

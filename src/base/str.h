@@ -27,7 +27,8 @@ bool str_ieq(struct str a, const char *cstr); /* ASCII case folded */
 bool str_starts(struct str s, const char *prefix);
 struct str str_trim(struct str s); /* blanks and tabs at both ends */
 
-/* Takes the next piece of *rest up to `sep` (or its end); false when *rest is used up. */
+/* Takes the next piece of *rest up to `sep` (or its end); false when *rest is used up. "a," has two pieces, "" one,
+ * STR_NONE none. */
 bool str_split(struct str *rest, char sep, struct str *piece);
 
 /* Copies at most size-1 bytes and a NUL; false if it had to cut. `dst` is always terminated. */
@@ -38,15 +39,17 @@ bool str_eq_secret(struct str a, struct str b);
 
 bool str_to_i64(struct str s, int64_t *out);   /* [-+]?digits */
 bool str_to_u64(struct str s, uint64_t *out);  /* digits only */
-bool str_to_double(struct str s, double *out); /* finite decimal, C locale */
+bool str_to_double(struct str s, double *out); /* finite decimal of < 128 bytes, C locale */
 bool str_to_bool(struct str s, bool *out);     /* true/false yes/no on/off 1/0, any case */
-/* Decimal text to hundredths, half to even, e.g. "-12.345" to -1234; false on rubbish or |value| > 9.2e16. */
+/* Decimal text to hundredths, half to even, e.g. "-12.345" to -1234; no exponent; false on rubbish or |value|
+ * > 9.2e16. */
 bool str_to_cents(struct str s, int64_t *out);
 
 /* hex must hold 2*n+1 bytes. */
 void str_hex(char *hex, const uint8_t *bytes, size_t n);
 /* base64url without padding. Encode: dst must hold (n*4+2)/3+1 bytes; returns its length.
- * Decode: returns the number of bytes, or -1 on a wrong character, length or a too small dst. */
+ * Decode: returns the number of bytes, or -1 on a wrong character, length or a too small dst; only what encode
+ * writes is accepted (the unused bits at the end are 0). */
 size_t str_base64url(char *dst, const uint8_t *bytes, size_t n);
 long str_base64url_decode(uint8_t *dst, size_t size, struct str s);
 
