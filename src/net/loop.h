@@ -2,7 +2,8 @@
  * loop: the one event base of a process, made after fork.
  *
  * Objects freed inside a callback go to the loop's bin and are given back after
- * the turn, so no callback meets freed memory.
+ * the turn, so no callback meets freed memory. A turn is: wait, callbacks of
+ * events, deferred calls, tick, bin.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
@@ -17,20 +18,21 @@ struct loop_timer;
 typedef void (*loop_fn)(void *arg);
 
 struct loop *loop_new(void); /* NULL when the kernel or memory refuses */
+/* Calls still deferred are dropped, the bin is emptied. Every event and timer must be gone. */
 void loop_free(struct loop *l);
 struct event_base *loop_base(struct loop *l);
 
 /* Runs until loop_stop, calling `tick` at least every tick_ms and after each turn that took events. */
 void loop_run(struct loop *l, unsigned tick_ms, loop_fn tick, void *arg);
 void loop_stop(struct loop *l);
-uint64_t loop_now_ns(const struct loop *l); /* monotonic, refreshed each turn */
+uint64_t loop_now_ns(struct loop *l); /* monotonic, read once a turn */
 
 /* free(ptr) after this turn. */
 void loop_free_later(struct loop *l, void *ptr);
-/* fn(arg) after this turn. False: no memory. */
+/* fn(arg) after this turn; what it defers itself waits for the next turn. False: no memory. */
 bool loop_defer(struct loop *l, loop_fn fn, void *arg);
 
-/* One-shot timer; re-arm from its callback for a period. Freed timers never fire. */
+/* One-shot timer; re-arm from its callback for a period. Freed timers never fire. NULL: no memory. */
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn fn, void *arg);
 void loop_timer_set(struct loop_timer *t, uint64_t ms);
 void loop_timer_clear(struct loop_timer *t);
