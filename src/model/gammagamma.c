@@ -1,0 +1,124 @@
+/*
+ * gammagamma: see the header. Free variables of the fit are ln p, ln(q - 1), ln v.
+ */
+#include "model/gammagamma.h"
+
+#include <math.h>
+
+#include "model/bfgs.h"
+#include "model/special.h"
+
+#define DIM 3
+
+struct problem {
+    const struct gammagamma_spend *spends;
+    size_t n;
+    bool prior;
+    double mean[DIM];
+};
+
+static const double deviation = 1.5;
+
+double gammagamma_log_likelihood(const struct gammagamma_params *g, double x, double z)
+{
+    double px = g->p * x;
+
+    return special_lgamma(px + g->q) - special_lgamma(px) - special_lgamma(g->q) + g->q * log(g->v) +
+           (px - 1) * log(z) + px * log(x) - (px + g->q) * log(g->v + x * z);
+}
+
+double gammagamma_expected(const struct gammagamma_params *g, double x, double z)
+{
+    if (x <= 0)
+        return g->p * g->v / (g->q - 1);
+    return g->p * (g->v + x * z) / (g->p * x + g->q - 1);
+}
+
+static struct gammagamma_params params_of(const double *v)
+{
+    return (struct gammagamma_params){ .p = exp(v[0]), .q = 1 + exp(v[1]), .v = exp(v[2]) };
+}
+
+static double log_likelihood(const struct problem *pb, const struct gammagamma_params *g, double d[DIM])
+{
+    double total = 0, psi_q = special_digamma(g->q), log_v = log(g->v);
+
+    d[0] = d[1] = d[2] = 0;
+    for (size_t i = 0; i < pb->n; i++) {
+        double x = pb->spends[i].x, z = (double)pb->spends[i].z, px = g->p * x;
+        double log_xz = log(x * z), log_sum = log(g->v + x * z), psi = special_digamma(px + g->q);
+        total += gammagamma_log_likelihood(g, x, z);
+        d[0] += x * (psi - special_digamma(px) + log_xz - log_sum);
+        d[1] += psi - psi_q + log_v - log_sum;
+        d[2] += g->q / g->v - (px + g->q) / (g->v + x * z);
+    }
+    return total;
+}
+
+static double objective(const double *v, double *gradient, void *arg)
+{
+    const struct problem *pb = arg;
+    struct gammagamma_params g = params_of(v);
+    double d[DIM], value = log_likelihood(pb, &g, d), n = (double)pb->n;
+
+    gradient[0] = g.p * d[0];
+    gradient[1] = (g.q - 1) * d[1];
+    gradient[2] = g.v * d[2];
+    for (int i = 0; i < DIM; i++) {
+        double z = (v[i] - pb->mean[i]) / deviation;
+        if (pb->prior) {
+            value -= 0.5 * z * z;
+            gradient[i] -= z / deviation;
+        }
+        gradient[i] = -gradient[i] / n;
+    }
+    return -value / n;
+}
+
+/* Mean of z, and the correlation of x and z. */
+static double describe(const struct gammagamma_spend *s, size_t n, double *correlation)
+{
+    double mx = 0, mz = 0, xx = 0, zz = 0, xz = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        mx += s[i].x / (double)n;
+        mz += (double)s[i].z / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        double dx = s[i].x - mx, dz = (double)s[i].z - mz;
+        xx += dx * dx;
+        zz += dz * dz;
+        xz += dx * dz;
+    }
+    *correlation = xx > 0 && zz > 0 ? xz / sqrt(xx * zz) : 0;
+    return mz;
+}
+
+bool gammagamma_fit(const struct gammagamma_spend *spends, size_t n, bool prior, struct gammagamma_fit *fit)
+{
+    static const double starts[3][DIM] = { { 0, 0, 0 }, { 1, 1, 1 }, { -0.7, -0.7, -1 } };
+    struct problem pb = { .spends = spends, .n = n, .prior = prior };
+    double best = INFINITY, v[DIM], d[DIM];
+
+    *fit = (struct gammagamma_fit){ 0 };
+    if (n == 0)
+        return false;
+    double mean = describe(spends, n, &fit->correlation);
+    pb.mean[0] = pb.mean[1] = log(2);
+    pb.mean[2] = log(fmax(mean, 1e-6)); /* p v / (q - 1) is the mean when p = q - 1 */
+    for (int s = 0; s < 3; s++) {
+        for (int i = 0; i < DIM; i++)
+            v[i] = pb.mean[i] + starts[s][i];
+        struct bfgs_result r = bfgs_minimise(objective, &pb, v, DIM, 1e-7, 500);
+        fit->evaluations += r.evaluations;
+        if (!isfinite(r.value) || r.value >= best - (s ? 1e-9 * fabs(best) : 0))
+            continue;
+        best = r.value;
+        fit->params = params_of(v);
+        fit->converged = r.converged != 0;
+    }
+    if (!isfinite(best))
+        return false;
+    fit->log_likelihood = log_likelihood(&pb, &fit->params, d);
+    return true;
+}
