@@ -18,11 +18,12 @@ struct listen_set {
     unsigned count;
 };
 
-/* "host:port", ":port" or "[v6]:port" with numeric hosts only. */
+/* "IPv4:port", ":port" (every IPv4 address) or "[IPv6]:port"; numeric only, port 0 asks for a free one. */
 bool listen_parse(const char *text, struct sockaddr_storage *addr, socklen_t *len);
 void listen_format(char dst[LISTEN_ADDRESS_SIZE], const struct sockaddr *addr); /* "1.2.3.4:80", "[::1]:80" */
-/* Takes sockets inherited from systemd or a re-exec if there are any, else binds `address`. Nonblocking,
- * close-on-exec, backlog 4096. False with the reason in words. */
+/* Takes over the `inherited` sockets from descriptor 3 on (systemd, re-exec) if there are any, else binds `address`.
+ * Nonblocking, close-on-exec, backlog 4096, TCP_NODELAY. False with the reason in words; sockets taken by then are in
+ * the set. */
 bool listen_open(struct listen_set *set, const char *address, int inherited, char *why, size_t why_size);
 /* The socket worker `index` accepts from. */
 int listen_fd(const struct listen_set *set, unsigned index);
