@@ -21,7 +21,7 @@
 #include <sys/types.h>
 
 #define SB_MAGIC     0x31444e4f52544150ULL /* "PATROND1" */
-#define SB_LAYOUT    1
+#define SB_LAYOUT    1                     /* raised with every change of the structs below */
 #define SB_SLOTS     160
 #define SB_COUNTERS  12288
 #define SB_MAX_INDEX 64
@@ -43,6 +43,13 @@ enum sb_state {
     SB_READY,
     SB_DRAINING,
     SB_EXITED
+};
+
+/* Why a worker asks for its replacement. */
+enum sb_recycle {
+    SB_RECYCLE_NONE,
+    SB_RECYCLE_MEMORY,
+    SB_RECYCLE_REQUESTS
 };
 
 /* A text of several words under a sequence counter. */
@@ -201,18 +208,17 @@ struct sb_mail_request {
 };
 
 struct sb_mailbox {
-    _Atomic uint32_t state;         /* enum sb_mail_state; CLAIMED by CAS */
-    _Atomic uint32_t ticket;        /* raised by each claim */
-    _Atomic uint64_t changed_ns;    /* of the last state change: a dead claimant's box is freed after 10 s */
-    struct sb_mail_request request; /* written between CLAIMED and POSTED */
-    _Atomic uint32_t answer;        /* enum sb_mail_answer */
-    _Atomic int64_t run_id;         /* started, or the one already running */
+    _Atomic uint64_t word; /* state, ticket and second of the last change in one: every step is a single CAS */
+    struct sb_mail_request requests[2]; /* by the ticket's parity, so a late claimant spoils nobody else's */
+    _Atomic int32_t taker_pid;
+    _Atomic uint32_t answer; /* enum sb_mail_answer */
+    _Atomic int64_t run_id;  /* started, or the one already running */
 };
 
 struct scoreboard {
     uint64_t magic;
     uint32_t layout, slot_count;
-    uint64_t size_bytes, counters_hash; /* counters_hash: of the metrics table's layout */
+    uint64_t size_bytes, counters_hash; /* counters_hash: metrics_layout_hash() of the creator */
     char version[32];
     uint8_t secret[16]; /* keys tables fed by strangers */
     _Atomic int32_t master_pid;
@@ -231,13 +237,15 @@ struct scoreboard {
     _Alignas(64) _Atomic uint32_t sync_seq;
     struct sb_sync sync; /* writer: the sync process */
     _Alignas(64) struct sb_mailbox mailbox;
+    _Alignas(64) _Atomic uint32_t retire_seq; /* odd while the master moves a slot's counters to `retired` */
     _Alignas(64) _Atomic uint64_t retired[SB_COUNTERS];
     _Alignas(64) struct sb_slot slots[SB_SLOTS];
 };
 
 _Static_assert(sizeof(struct sb_slot) % 64 == 0, "slots must not share cache lines");
 
-/* Creates DIR/scoreboard under a temporary name, zeroed but for the header, and renames it; NULL with errno. */
+/* Creates DIR/scoreboard under a temporary name, zeroed but for the header, and renames it; NULL with errno.
+ * Its blocks are reserved, so a full disk shows here and not as a SIGBUS later. */
 struct scoreboard *scoreboard_create(const char *dir, const char *version);
 /* Maps an existing one; read-only unless `writable`. NULL with errno (EPROTO: another layout). */
 struct scoreboard *scoreboard_open(const char *dir, bool writable);
@@ -247,7 +255,8 @@ void scoreboard_close(struct scoreboard *sb);
 struct sb_slot *scoreboard_assign(struct scoreboard *sb, enum sb_role role, uint32_t index, uint32_t generation);
 /* Master: adds the counters to `retired`, clears all, makes it FREE. */
 void scoreboard_release(struct scoreboard *sb, struct sb_slot *slot);
-/* Sum of one counter over the retired and all slots. */
+/* Sums of `n` counters from `first` on over the retired and all slots; never lower than an earlier answer. */
+void scoreboard_sum_range(const struct scoreboard *sb, unsigned first, unsigned n, uint64_t *sums);
 uint64_t scoreboard_sum(const struct scoreboard *sb, unsigned counter);
 
 void sb_text_set(struct sb_text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -264,19 +273,25 @@ bool scoreboard_check_set(struct sb_check *c, enum sb_health health, enum sb_err
 /*
  * Mailbox. Post answers a ticket > 0, or 0 when another request is in it; the
  * poster then wakes the sync process by SIGUSR1 to the master, and polls for the answer.
+ * A box whose state has not changed for SB_MAIL_ABANDONED_S is abandoned: the next post takes it over.
  */
+#define SB_MAIL_ABANDONED_S 10
 uint32_t scoreboard_mail_post(struct scoreboard *sb, const struct sb_mail_request *r);
-/* True once the request of that ticket was answered; frees the box. */
+/* True once the request of that ticket was answered; frees the box. SB_ANSWER_NONE: the box was taken over by another
+ * request, nobody will answer this one. */
 bool scoreboard_mail_poll(struct scoreboard *sb, uint32_t ticket, enum sb_mail_answer *answer, int64_t *run_id);
-bool scoreboard_mail_take(struct scoreboard *sb, struct sb_mail_request *r); /* sync: a checked copy */
+/* Sync: a checked copy of the posted request, which this process must then answer. */
+bool scoreboard_mail_take(struct scoreboard *sb, struct sb_mail_request *r);
+/* Does nothing unless this process holds the request. */
 void scoreboard_mail_answer(struct scoreboard *sb, enum sb_mail_answer answer, int64_t run_id);
+enum sb_mail_state scoreboard_mail_state(const struct scoreboard *sb);
 
 /* The contract's words for the enums above ("incremental", "timeout", "source_connect", …); "" past the end. */
 const char *sb_role_name(uint32_t v);
-const char *sb_state_name(uint32_t v); /* "starting", "ready", "draining", … */
-const char *sb_component_name(uint32_t v);
-const char *sb_health_name(uint32_t v); /* "up", "degraded", "down", "not_configured" */
-const char *sb_error_name(uint32_t v);  /* NULL for none */
+const char *sb_state_name(uint32_t v);     /* "starting", "ready", "draining", … */
+const char *sb_component_name(uint32_t v); /* "database", "cache", "source", "ai"; SB_SELF is "api" */
+const char *sb_health_name(uint32_t v);    /* "unknown", "up", "degraded", "down", "not_configured" */
+const char *sb_error_name(uint32_t v);     /* NULL for none */
 const char *sb_mode_name(uint32_t v);
 const char *sb_run_status_name(uint32_t v);
 const char *sb_trigger_name(uint32_t v);
