@@ -1,7 +1,7 @@
 /*
  * json: reading a bounded JSON text into a tree (yajl), and writing JSON into a buf.
  *
- * Reading: the whole text at once; depth <= JSON_MAX_DEPTH; strict UTF-8 also
+ * Reading: the whole text at once; depth <= JSON_MAX_DEPTH; objects of at most JSON_MAX_MEMBERS; strict UTF-8 also
  * after unescaping; no NUL inside strings; of repeated keys the last one
  * counts; numbers keep their text. Nodes live in the caller's arena.
  */
@@ -17,6 +17,7 @@
 #include "base/str.h"
 
 #define JSON_MAX_DEPTH 32
+#define JSON_MAX_MEMBERS 256 /* of one object: members are looked up one by one */
 
 enum json_type {
     JSON_NULL,
