@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-#define JSON_MAX_DEPTH 32
+#define JSON_MAX_DEPTH   32
 #define JSON_MAX_MEMBERS 256 /* of one object: members are looked up one by one */
 
 enum json_type {

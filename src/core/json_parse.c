@@ -177,10 +177,10 @@ static int hex4(const char *s, unsigned *value)
     *value = 0;
     for (int i = 0; i < 4; i++) {
         char c = s[i];
-        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') :
-                         c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 :
-                         c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10 :
-                                                16;
+        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
+                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
+                                                : 16;
         if (digit > 15)
             return 0;
         *value = *value * 16 + digit;

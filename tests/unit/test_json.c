@@ -27,9 +27,32 @@ static void refuses(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", " ", "{", "[1,]", "{\"a\":1,}", "01", "NaN", "{} {}", "\xef\xbb\xbf{}", "// x\n{}", "{\"a\" 1}", "'a'",
-        "\"\\u0000\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\\ud800x\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"",
-        "\"\xf4\x90\x80\x80\"", "\"\xff\"", "{\"\\u0000\":1}", "\"\\x\"", "\"a\nb\"", "[1 2]", "tru",
+        "",
+        " ",
+        "{",
+        "[1,]",
+        "{\"a\":1,}",
+        "01",
+        "NaN",
+        "{} {}",
+        "\xef\xbb\xbf{}",
+        "// x\n{}",
+        "{\"a\" 1}",
+        "'a'",
+        "\"\\u0000\"",
+        "\"\\ud800\"",
+        "\"\\udc00\"",
+        "\"\\ud800\\u0041\"",
+        "\"\\ud800x\"",
+        "\"\xc0\x80\"",
+        "\"\xed\xa0\x80\"",
+        "\"\xf4\x90\x80\x80\"",
+        "\"\xff\"",
+        "{\"\\u0000\":1}",
+        "\"\\x\"",
+        "\"a\nb\"",
+        "[1 2]",
+        "tru",
     };
     char deep[2 * JSON_MAX_DEPTH + 3];
 
@@ -67,8 +90,9 @@ static void bounds_members_and_memory(void **state)
 static void reads_values(void **state)
 {
     (void)state;
-    static const char text[] = "{\"a\":[1,-2.5e3,\"\\u20ac\\ud83d\\ude00\\\\ud800\"],\"b\":true,\"a2\":null,\"b\":false,\"n\":5.0,"
-                               "\"big\":9223372036854775807,\"huge\":1e999}";
+    static const char text[] =
+        "{\"a\":[1,-2.5e3,\"\\u20ac\\ud83d\\ude00\\\\ud800\"],\"b\":true,\"a2\":null,\"b\":false,\"n\":5.0,"
+        "\"big\":9223372036854775807,\"huge\":1e999}";
     const struct json *root = parse(text, sizeof(text) - 1), *a;
     int64_t i;
     double d;
@@ -102,7 +126,7 @@ static void writes(void **state)
     json_kv_cents(&w, "money", 500);
     json_kv_fixed(&w, "f", 0.81066, 4);
     json_kv_fixed(&w, "nan", 0.0 / 0.0, 4);
-    json_kv_str(&w, "s", (struct str){ "q\"\\\n\x01\x7f\xe2\x82\xac\xff\xc0\x80", 13 });
+    json_kv_str(&w, "s", (struct str){ "q\"\\\n\x01\x7f\xe2\x82\xac\xff\xc0\x80", 12 });
     json_kv_cstr(&w, "none", NULL);
     json_key(&w, "list");
     json_array_begin(&w);
@@ -115,10 +139,11 @@ static void writes(void **state)
     json_kv_seconds(&w, "at", 1762157730654425);
     json_kv_us(&w, "now", 1762157730654425);
     json_object_end(&w);
-    assert_string_equal(buf_cstr(&out),
-                        "{\"i\":-7,\"money\":5.0,\"f\":0.8107,\"nan\":null,\"s\":\"q\\\"\\\\\\n\\u0001\\u007f\xe2\x82\xac"
-                        "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",\"none\":null,\"list\":[true,[],{\"x\":1}],"
-                        "\"day\":\"2025-11-03\",\"at\":\"2025-11-03T08:15:30Z\",\"now\":\"2025-11-03T08:15:30.654425Z\"}");
+    assert_string_equal(
+        buf_cstr(&out),
+        "{\"i\":-7,\"money\":5.0,\"f\":0.8107,\"nan\":null,\"s\":\"q\\\"\\\\\\n\\u0001\\u007f\xe2\x82\xac"
+        "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",\"none\":null,\"list\":[true,[],{\"x\":1}],"
+        "\"day\":\"2025-11-03\",\"at\":\"2025-11-03T08:15:30Z\",\"now\":\"2025-11-03T08:15:30.654425Z\"}");
     assert_non_null(parse(out.data, out.len));
     buf_free(&out);
 }
@@ -170,8 +195,9 @@ static void stops_at_the_ceiling(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses), cmocka_unit_test(bounds_members_and_memory), cmocka_unit_test(reads_values),
-        cmocka_unit_test(writes),  cmocka_unit_test(escapes_any_bytes),         cmocka_unit_test(stops_at_the_ceiling),
+        cmocka_unit_test(refuses),           cmocka_unit_test(bounds_members_and_memory),
+        cmocka_unit_test(reads_values),      cmocka_unit_test(writes),
+        cmocka_unit_test(escapes_any_bytes), cmocka_unit_test(stops_at_the_ceiling),
     };
 
     arena_init(&arena, 1 << 20);
