@@ -3,12 +3,12 @@
  */
 #include "core/conf_check.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/cidr.h"
 
 #define ADMIN_KEY_LEAST 16
 
@@ -88,29 +88,17 @@ static void check_origins(const struct conf *c, struct buf *problems)
     }
 }
 
-static bool is_cidr(struct str s)
-{
-    char host[64];
-    struct str rest = s, address;
-    uint64_t bits = 0;
-    uint8_t raw[16];
-    bool has_bits = memchr(s.p, '/', s.len) != NULL;
-
-    str_split(&rest, '/', &address);
-    if (!str_copy(host, sizeof(host), address) || (has_bits && !str_to_u64(rest, &bits)))
-        return false;
-    if (inet_pton(AF_INET, host, raw) == 1)
-        return bits <= 32;
-    return inet_pton(AF_INET6, host, raw) == 1 && bits <= 128;
-}
-
 static void check_networks(const char *name, const char *list, bool keys_too, struct buf *problems)
 {
     struct str rest = str_from(list), item;
+    struct cidr network;
+    unsigned count = 0;
 
     while (str_split(&rest, ',', &item)) {
         item = str_trim(item);
-        if (item.len == 0 || is_cidr(item) || (keys_too && str_starts(item, "pk_live_")))
+        if (item.len > 0 && ++count == CIDR_MAX + 1)
+            buf_printf(problems, "%s: more than %d entries; join neighbouring networks\n", name, CIDR_MAX);
+        if (item.len == 0 || cidr_parse(item, &network) || (keys_too && str_starts(item, "pk_live_")))
             continue;
         buf_printf(problems, "%s: %.*s is no address or CIDR%s\n", name, (int)(item.len < 64 ? item.len : 64), item.p,
                    keys_too ? " and no key prefix" : "");

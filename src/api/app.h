@@ -1,0 +1,43 @@
+/*
+ * app: the state of the application in one worker; private to src/api.
+ *
+ * Everything constant over requests is built once in api_new. `head`, `body`
+ * and `scratch` hold the answer under construction and are emptied for each:
+ * an answer is made and handed to the engine in one go, never over two turns of the loop.
+ */
+#ifndef API_APP_H
+#define API_APP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "api/cors.h"
+#include "api/dataset.h"
+#include "api/headers.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "core/cidr.h"
+#include "net/router.h"
+
+struct sync_wait;
+
+struct api {
+    struct api_env env;
+    struct arena constants; /* texts made at the start */
+    struct http_app http;
+    struct router *router;
+    struct headers headers;
+    struct cors cors;
+    struct cidr_list trusted_proxies;
+    struct buf head, body, scratch;
+    struct dataset_slot data; /* what is served now */
+    uint64_t etag_seed;
+    uint8_t cursor_key[HASH_SHA256_BYTES];
+    struct sync_wait *sync_waits; /* callers of sync-sales waiting for an answer */
+    uint64_t shed_logged_ns;      /* of the last load_shed line */
+    bool draining;
+};
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * auth: who asks, and may they. Fails closed: what is not known to be good is refused.
+ */
+#ifndef API_AUTH_H
+#define API_AUTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "core/metrics.h"
+#include "net/http_parse.h"
+
+#define AUTH_KEY_PREFIX_SIZE 11
+
+enum auth_level {
+    AUTH_PUBLIC,
+    AUTH_READ,
+    AUTH_ADMIN
+};
+
+enum auth_scope {
+    AUTH_SCOPE_READ = 1,
+    AUTH_SCOPE_WRITE = 2,
+    AUTH_SCOPE_ADMIN = 4,
+    AUTH_SCOPE_ALL = 7
+};
+
+struct auth_identity {
+    unsigned scopes;   /* bits; 0: nobody */
+    bool is_admin_key; /* the ADMIN_KEY setting */
+    int64_t key_id;    /* row of api_keys; 0: none */
+};
+
+/* What the caller sent to prove who he is. */
+enum auth_source {
+    AUTH_FROM_NOWHERE,
+    AUTH_FROM_HEADER,
+    AUTH_FROM_QUERY
+};
+struct auth_credential {
+    enum auth_source source;
+    bool malformed;   /* an Authorization that is no Bearer token, say */
+    struct str value; /* secret: never logged */
+};
+
+/* The first credential present decides: on admin paths X-Admin-Key, X-API-Key, Authorization; else without the first.
+ */
+struct auth_credential auth_credential_find(const struct http_head *head, bool admin_path);
+
+/* Whose credential it is; false with the reason when nobody's. */
+bool auth_identify(const char *admin_key, const struct auth_credential *c, struct auth_identity *id,
+                   enum metric_auth_reason *reason);
+bool auth_allows(const struct auth_identity *id, enum auth_level level);
+
+const char *auth_reason_name(enum metric_auth_reason reason); /* "unknown", … */
+/* What of a bad credential may be logged: 10 characters of a pk_live_ or sk_live_ key, else 4. Returns dst. */
+char *auth_key_prefix(char dst[AUTH_KEY_PREFIX_SIZE], struct str credential);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * headers: the header lines of an answer. Those that never change are joined once, at the start.
+ */
+#ifndef API_HEADERS_H
+#define API_HEADERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "net/http_parse.h"
+
+enum headers_type {
+    HEADERS_NO_BODY, /* 204, 304 */
+    HEADERS_JSON,
+    HEADERS_METRICS,
+    HEADERS_TYPES
+};
+
+struct headers {
+    struct str no_store[HEADERS_TYPES], revalidate[HEADERS_TYPES]; /* by Cache-Control */
+};
+
+/* False: no memory. The texts live in the arena. */
+bool headers_init(struct headers *h, struct arena *a, int64_t max_age_s);
+
+/* The caller's X-Correlation-ID, else X-Request-ID, if it is well-formed; else STR_NONE. */
+struct str headers_correlation_id(const struct http_head *head);
+
+#endif

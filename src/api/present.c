@@ -1,0 +1,419 @@
+/*
+ * present: see the header.
+ *
+ * `p` is where the next byte goes; each put_… answers where it ended. Nothing
+ * is checked against the end: every text put here is bounded, and their sum by PRESENT_PROFILE_MAX.
+ */
+#include "api/present.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fmt.h"
+#include "data/axes_vocab.h"
+#include "model/rfm.h"
+
+#define PUT(p, text) put((p), (text), sizeof(text) - 1)
+
+/* Bits 4i…4i+3 of a row's words. */
+#define WORD_BITS 4
+#define WORD_MASK 15U
+#define STRONG    7000 /* ten-thousandths */
+
+static inline char *put(char *p, const char *text, size_t n)
+{
+    memcpy(p, text, n);
+    return p + n;
+}
+
+static char *put_text(char *p, const char *text)
+{
+    return put(p, text, strlen(text));
+}
+
+static char *put_word(char *p, const char *word)
+{
+    if (word == NULL)
+        return PUT(p, "null");
+    *p++ = '"';
+    p = put_text(p, word);
+    *p++ = '"';
+    return p;
+}
+
+static inline char *put_int(char *p, int64_t v)
+{
+    return p + fmt_i64(p, v);
+}
+
+static inline char *put_cents(char *p, int64_t cents)
+{
+    return p + fmt_cents(p, cents);
+}
+
+static inline char *put_fixed(char *p, double v, int decimals)
+{
+    return p + fmt_fixed(p, v, decimals);
+}
+
+static char *put_fixed_or_null(char *p, double v, int decimals)
+{
+    return isfinite(v) ? put_fixed(p, v, decimals) : PUT(p, "null");
+}
+
+static char *put_day(char *p, int32_t day)
+{
+    *p++ = '"';
+    clock_format_day(p, day);
+    p += CLOCK_DAY_SIZE - 1;
+    *p++ = '"';
+    return p;
+}
+
+const char *present_risk_level(double churn)
+{
+    if (churn > 0.7)
+        return "critical";
+    if (churn > 0.5)
+        return "high";
+    return churn > 0.3 ? "medium" : "low";
+}
+
+static const char *recommendation(double churn)
+{
+    if (churn > 0.5)
+        return "URGENT: Send re-engagement campaign immediately";
+    if (churn > 0.3)
+        return "Schedule reminder email in next 7 days";
+    return "Monitor regularly, no immediate action needed";
+}
+
+/* Orders of the last 90 days against the 90 before. */
+static const char *engagement_trend(const struct population_row *row)
+{
+    uint64_t now = row->orders_90, before = row->orders_prev_90;
+
+    if (2 * now > 3 * before)
+        return "growing";
+    return 2 * now < before ? "declining" : "stable";
+}
+
+static const char *dominant_word(const struct population *pop, const struct population_row *row, unsigned axis)
+{
+    uint64_t words = pop->words[population_row_index(pop, row)];
+
+    return axes_vocab_word(axis, (unsigned)(words >> (WORD_BITS * axis)) & WORD_MASK);
+}
+
+static char *put_dominant(char *p, const struct population *pop, const struct population_row *row)
+{
+    char separator = '{';
+
+    if (!(row->flags & POPULATION_SEGMENTED))
+        return PUT(p, "null");
+    for (unsigned i = 0; i < POPULATION_AXES; i++) {
+        *p++ = separator;
+        p = put_word(p, axes_vocab[i].name);
+        *p++ = ':';
+        p = put_word(p, dominant_word(pop, row, i));
+        separator = ',';
+    }
+    *p++ = '}';
+    return p;
+}
+
+static const char *strength(const struct population_membership *m, unsigned axis)
+{
+    const char *low = axes_vocab_word(axis, m->low);
+    unsigned largest = m->weight > 10000 - m->weight ? m->weight : 10000U - m->weight;
+
+    if (low != NULL && strcmp(low, "insufficient") == 0)
+        return "weak";
+    return m->low == m->high || largest > STRONG ? "strong" : "balanced";
+}
+
+static char *put_strengths(char *p, const struct population_row *row)
+{
+    char separator = '{';
+
+    for (unsigned i = 0; i < POPULATION_AXES; i++) {
+        *p++ = separator;
+        p = put_word(p, axes_vocab[i].name);
+        *p++ = ':';
+        p = put_word(p, strength(&row->axes[i], i));
+        separator = ',';
+    }
+    *p++ = '}';
+    return p;
+}
+
+static char *put_membership(char *p, const struct population_membership *m, unsigned axis)
+{
+    const char *low = axes_vocab_word(axis, m->low), *high = axes_vocab_word(axis, m->high);
+    unsigned weight = m->low == m->high ? 10000 : m->weight;
+
+    *p++ = '{';
+    if (weight > 0 && low != NULL) {
+        p = put_word(p, low);
+        *p++ = ':';
+        p = put_fixed(p, weight / 10000.0, 4);
+    }
+    if (weight < 10000 && high != NULL) {
+        if (p[-1] != '{')
+            *p++ = ',';
+        p = put_word(p, high);
+        *p++ = ':';
+        p = put_fixed(p, (10000 - weight) / 10000.0, 4);
+    }
+    *p++ = '}';
+    return p;
+}
+
+static char *put_memberships(char *p, const struct population_row *row)
+{
+    char separator = '{';
+
+    for (unsigned i = 0; i < POPULATION_AXES; i++) {
+        *p++ = separator;
+        p = put_word(p, axes_vocab[i].name);
+        *p++ = ':';
+        p = put_membership(p, &row->axes[i], i);
+        separator = ',';
+    }
+    *p++ = '}';
+    return p;
+}
+
+static char *put_segments(char *p, const struct population *pop, const struct population_row *row)
+{
+    if (!(row->flags & POPULATION_SEGMENTED))
+        return PUT(p, "\"dominant_segments\":null,\"membership_strengths\":null,\"fuzzy_memberships\":null");
+    p = PUT(p, "\"dominant_segments\":");
+    p = put_dominant(p, pop, row);
+    p = PUT(p, ",\"membership_strengths\":");
+    p = put_strengths(p, row);
+    p = PUT(p, ",\"fuzzy_memberships\":");
+    return put_memberships(p, row);
+}
+
+static char *put_business(char *p, const struct population *pop, const struct population_row *row)
+{
+    p = PUT(p, "\"business_metrics\":{\"lifetime_value\":");
+    p = put_cents(p, population_net_cents(row));
+    p = PUT(p, ",\"gross_sales\":");
+    p = put_cents(p, row->gross_cents);
+    p = PUT(p, ",\"refunds\":");
+    p = put_cents(p, row->refunds_cents);
+    p = PUT(p, ",\"total_orders\":");
+    p = put_int(p, row->orders);
+    p = PUT(p, ",\"avg_order_value\":");
+    p = put_fixed(p, population_aov(row), 2);
+    p = PUT(p, ",\"days_since_last_purchase\":");
+    p = put_int(p, population_days_since(pop, row));
+    p = PUT(p, ",\"customer_tenure_days\":");
+    p = put_int(p, population_tenure_days(pop, row));
+    p = PUT(p, ",\"avg_days_between_purchases\":");
+    p = put_fixed_or_null(p, population_gap_days(row), 1);
+    p = PUT(p, ",\"first_purchase_date\":");
+    p = put_day(p, row->first_day);
+    p = PUT(p, ",\"last_purchase_date\":");
+    p = put_day(p, row->last_day);
+    return PUT(p, "}");
+}
+
+static char *put_axis_word(char *p, const struct population *pop, const struct population_row *row, unsigned axis)
+{
+    return put_word(p, row->flags & POPULATION_SEGMENTED ? dominant_word(pop, row, axis) : NULL);
+}
+
+static char *put_churn(char *p, const struct population *pop, const struct population_row *row)
+{
+    bool scored = row->flags & POPULATION_SCORED;
+    double churn = (double)row->churn;
+
+    p = PUT(p, "\"churn_risk\":{\"risk_level\":");
+    p = put_word(p, scored ? present_risk_level(churn) : NULL);
+    p = PUT(p, ",\"churn_risk_score\":");
+    p = put_fixed_or_null(p, scored ? churn : NAN, 4);
+    p = PUT(p, ",\"factors\":{\"recency_days\":");
+    p = put_int(p, population_days_since(pop, row));
+    p = PUT(p, ",\"order_frequency\":");
+    p = put_axis_word(p, pop, row, AXIS_PURCHASE_FREQUENCY);
+    p = PUT(p, ",\"value_tier\":");
+    p = put_axis_word(p, pop, row, AXIS_PURCHASE_VALUE);
+    p = PUT(p, ",\"engagement_trend\":");
+    p = put_word(p, engagement_trend(row));
+    p = PUT(p, "},\"recommendation\":");
+    p = put_word(p, scored ? recommendation(churn) : NULL);
+    return PUT(p, "}");
+}
+
+static char *put_rfm(char *p, const struct population_row *row)
+{
+    p = PUT(p, "\"rfm\":{\"recency\":");
+    p = put_int(p, row->rfm_recency);
+    p = PUT(p, ",\"frequency\":");
+    p = put_int(p, row->rfm_frequency);
+    p = PUT(p, ",\"monetary\":");
+    p = put_int(p, row->rfm_monetary);
+    p = PUT(p, ",\"total\":");
+    p = put_int(p, row->rfm_recency + row->rfm_frequency + row->rfm_monetary);
+    p = PUT(p, ",\"group\":");
+    p = put_word(p, rfm_group_name(row->rfm_group));
+    return PUT(p, "}");
+}
+
+/* A text of the population's header: never longer than its array, whatever the file holds. */
+static char *put_header_text(char *p, const char *text, size_t size)
+{
+    if (text[0] == '\0')
+        return PUT(p, "null");
+    *p++ = '"';
+    p = put(p, text, strnlen(text, size));
+    *p++ = '"';
+    return p;
+}
+
+static char *put_model_numbers(char *p, const struct population_row *row)
+{
+    bool scored = row->flags & POPULATION_SCORED;
+    double clv = (double)row->predicted_clv, historic = (double)population_net_cents(row) / 100;
+
+    p = PUT(p, ",\"predicted_clv\":");
+    p = put_fixed_or_null(p, scored ? clv : NAN, 2);
+    p = PUT(p, ",\"predicted_clv_discounted\":");
+    p = put_fixed_or_null(p, scored ? (double)row->predicted_clv_discounted : NAN, 2);
+    p = PUT(p, ",\"total_clv\":");
+    p = put_fixed_or_null(p, scored ? historic + fmt_round(clv, 2) : NAN, 2);
+    p = PUT(p, ",\"predicted_number_of_orders\":");
+    p = put_fixed_or_null(p, scored ? (double)row->expected_orders : NAN, 4);
+    p = PUT(p, ",\"churn_probability\":");
+    p = put_fixed_or_null(p, scored ? (double)row->churn : NAN, 4);
+    p = PUT(p, ",\"p_alive\":");
+    return put_fixed_or_null(p, scored ? (double)row->p_alive : NAN, 4);
+}
+
+static char *put_predictions(char *p, const struct population *pop, const struct population_row *row,
+                             const struct conf *conf)
+{
+    const struct population_header *h = pop->header;
+
+    p = PUT(p, "\"predictions\":{\"historic_clv\":");
+    p = put_cents(p, population_net_cents(row));
+    p = put_model_numbers(p, row);
+    p = PUT(p, ",\"historic_number_of_orders\":");
+    p = put_int(p, row->orders);
+    p = PUT(p, ",\"average_days_between_orders\":");
+    p = put_fixed_or_null(p, population_gap_days(row), 1);
+    p = PUT(p, ",\"average_order_value\":");
+    p = put_fixed(p, population_aov(row), 2);
+    p = PUT(p, ",\"expected_date_of_next_order\":null,\"clv_horizon_months\":");
+    p = put_int(p, conf->clv_months);
+    p = PUT(p, ",\"horizon_days\":");
+    p = put_int(p, conf->churn_horizon_days);
+    p = PUT(p, ",\"model_status\":");
+    p = put_header_text(p, h->model_status, sizeof(h->model_status));
+    p = PUT(p, ",\"reasons\":null,\"model_version\":");
+    p = put_header_text(p, h->model_version, sizeof(h->model_version));
+    return PUT(p, "}");
+}
+
+static char *put_b2b(char *p, const struct population_row *row)
+{
+    static const struct {
+        unsigned flag;
+        const char *name;
+    } indicators[] = {
+        { POPULATION_B2B_LTV, "high_lifetime_value" },
+        { POPULATION_B2B_ORDERS, "high_order_count" },
+        { POPULATION_B2B_RESELLER, "reseller_pattern" },
+    };
+    double score = population_b2b_score(row);
+
+    p = PUT(p, "\"b2b\":{\"is_b2b\":");
+    p = score >= 0.5 ? PUT(p, "true") : PUT(p, "false");
+    p = PUT(p, ",\"b2b_score\":");
+    p = put_fixed(p, score, 4);
+    p = PUT(p, ",\"b2b_indicators\":[");
+    for (size_t i = 0; i < sizeof(indicators) / sizeof(indicators[0]); i++) {
+        if (!(row->flags & indicators[i].flag))
+            continue;
+        if (p[-1] != '[')
+            *p++ = ',';
+        p = put_word(p, indicators[i].name);
+    }
+    return PUT(p, "]}");
+}
+
+void present_profile(struct buf *out, const struct dataset *d, const struct population_row *row,
+                     const struct conf *conf)
+{
+    const struct population *pop = d->population;
+    char *p;
+
+    if (!buf_reserve(out, PRESENT_PROFILE_MAX))
+        return;
+    p = out->data + out->len;
+    p = PUT(p, "{\"customer_id\":\"");
+    p = put_int(p, row->customer_id);
+    p = PUT(p, "\",\"archetype\":null,");
+    p = put_segments(p, pop, row);
+    *p++ = ',';
+    p = put_business(p, pop, row);
+    *p++ = ',';
+    p = put_churn(p, pop, row);
+    *p++ = ',';
+    p = put_rfm(p, row);
+    *p++ = ',';
+    p = put_predictions(p, pop, row, conf);
+    *p++ = ',';
+    p = put_b2b(p, row);
+    *p++ = ',';
+    p = put(p, d->stamp, d->stamp_bytes);
+    *p++ = '}';
+    out->len = (size_t)(p - out->data);
+}
+
+static char *put_item_numbers(char *p, const struct population *pop, const struct population_row *row)
+{
+    p = PUT(p, ",\"lifetime_value\":");
+    p = put_cents(p, population_net_cents(row));
+    p = PUT(p, ",\"total_orders\":");
+    p = put_int(p, row->orders);
+    p = PUT(p, ",\"avg_order_value\":");
+    p = put_fixed(p, population_aov(row), 2);
+    p = PUT(p, ",\"days_since_last_purchase\":");
+    p = put_int(p, population_days_since(pop, row));
+    p = PUT(p, ",\"customer_tenure_days\":");
+    return put_int(p, population_tenure_days(pop, row));
+}
+
+void present_item(struct buf *out, const struct dataset *d, const struct population_row *row)
+{
+    const struct population *pop = d->population;
+    bool scored = row->flags & POPULATION_SCORED;
+    double churn = (double)row->churn, ltv = (double)population_net_cents(row) / 100;
+    char *p;
+
+    if (!buf_reserve(out, PRESENT_ITEM_MAX))
+        return;
+    p = out->data + out->len;
+    p = PUT(p, "{\"customer_id\":\"");
+    p = put_int(p, row->customer_id);
+    p = PUT(p, "\",\"archetype_id\":null,\"dominant_segments\":");
+    p = put_dominant(p, pop, row);
+    p = put_item_numbers(p, pop, row);
+    p = PUT(p, ",\"churn_risk_score\":");
+    p = put_fixed_or_null(p, scored ? churn : NAN, 4);
+    p = PUT(p, ",\"risk_level\":");
+    p = put_word(p, scored ? present_risk_level(churn) : NULL);
+    p = PUT(p, ",\"rfm_group\":");
+    p = put_word(p, rfm_group_name(row->rfm_group));
+    p = PUT(p, ",\"is_b2b\":");
+    p = population_b2b_score(row) >= 0.5 ? PUT(p, "true") : PUT(p, "false");
+    p = PUT(p, ",\"impact\":");
+    p = put_fixed_or_null(p, scored ? ltv * churn : NAN, 2);
+    *p++ = '}';
+    out->len = (size_t)(p - out->data);
+}

@@ -1,0 +1,246 @@
+/*
+ * request: see the header.
+ */
+#include "api/request.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "api/access.h"
+#include "api/client.h"
+#include "api/errors.h"
+#include "api/etag.h"
+#include "api/guard.h"
+
+/* Memory an answer may leave behind in the worker's buffers. */
+#define KEPT_BYTES (256 * 1024)
+
+static void set_correlation_id(struct api_request *q)
+{
+    if (q->http->head != NULL)
+        q->correlation_id = headers_correlation_id(q->http->head);
+    if (q->correlation_id.len == 0) {
+        rng_uuid4(q->own_id);
+        q->correlation_id = (struct str){ q->own_id, RNG_UUID_SIZE - 1 };
+    }
+}
+
+/* The context of a request, made at the first sight of it; NULL: no memory, and the request was refused. */
+static struct api_request *begin(struct http_request *r, struct api *a)
+{
+    static const struct http_reply refusal = { .status = 503,
+                                               .headers = { "Retry-After: 1\r\n", 16 },
+                                               .close = true };
+    struct api_request *q = arena_zalloc(&r->arena, sizeof(*q));
+
+    if (q == NULL) {
+        http_reply(r, &refusal);
+        return NULL;
+    }
+    r->app = q;
+    q->api = a;
+    q->http = r;
+    q->endpoint = routes_label_none();
+    set_correlation_id(q);
+    return q;
+}
+
+static size_t on_head(struct http_request *r, void *arg)
+{
+    struct api *a = arg;
+    struct api_request *q = begin(r, a);
+
+    if (q == NULL)
+        return 0;
+    guard_find_route(q);
+    access_started(q);
+    if (!guard_head(q))
+        return 0;
+    return (size_t)a->env.conf->max_body_bytes;
+}
+
+static void on_body(struct http_request *r, void *arg)
+{
+    struct api_request *q = r->app;
+
+    (void)arg;
+    if (q == NULL || q->answered || !guard_body(q))
+        return;
+    if (q->route->flags & ROUTE_DATA)
+        q->data = dataset_hold(&q->api->data);
+    if ((q->route->flags & ROUTE_DATA) && !(q->route->flags & ROUTE_DATABASE) && q->data == NULL) {
+        error_unavailable(q, "No customers loaded", ERROR_RETRY_NO_DATA_S);
+        return;
+    }
+    q->route->handle(q);
+}
+
+static void cancel_pending(struct api_request *q)
+{
+    void (*cancel)(struct api_request *) = q->cancel;
+
+    q->cancel = NULL;
+    if (cancel != NULL)
+        cancel(q);
+}
+
+static void on_error(struct http_request *r, int status, void *arg)
+{
+    struct api_request *q = r->app != NULL ? r->app : begin(r, arg);
+
+    if (q == NULL)
+        return;
+    cancel_pending(q);
+    if (status == 503)
+        error_deadline(q);
+    else
+        error_http(q, status);
+}
+
+static void on_done(struct http_request *r, enum http_end end, int status, size_t body_bytes, void *arg)
+{
+    struct api_request *q = r->app;
+
+    (void)arg;
+    if (q == NULL)
+        return;
+    cancel_pending(q);
+    access_ended(q, end, status, body_bytes);
+    dataset_release(q->data);
+    q->data = NULL;
+    r->app = NULL;
+}
+
+const struct http_app request_http_app = {
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_error = on_error,
+    .on_done = on_done,
+};
+
+const char *request_endpoint(const struct api_request *q)
+{
+    return routes_label_name(q->endpoint);
+}
+
+bool request_on_admin_path(const struct api_request *q)
+{
+    return q->http->head != NULL && str_starts(q->http->head->path, "/admin/");
+}
+
+void request_add_header(struct api_request *q, const char *fmt, ...)
+{
+    char line[512];
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    if (n < 0 || (size_t)n >= sizeof(line))
+        return;
+    const char *joined = arena_printf(&q->http->arena, "%.*s%s", (int)q->extra_headers.len,
+                                      q->extra_headers.len > 0 ? q->extra_headers.p : "", line);
+    if (joined != NULL)
+        q->extra_headers = str_from(joined);
+}
+
+/* Is the answer the tagged representation of the published data? */
+static bool is_tagged(const struct api_request *q, int status)
+{
+    return status == 200 && q->data != NULL && (q->route->flags & ROUTE_ETAG);
+}
+
+static struct str make_tag(struct api_request *q, char text[ETAG_SIZE])
+{
+    const struct http_head *head = q->http->head;
+    uint64_t version = q->data->population->header->data_version;
+
+    return (struct str){ text,
+                         etag_format(text, q->api->etag_seed, version, head->path, head->query, &q->http->arena) };
+}
+
+static bool is_unchanged(const struct api_request *q, struct str tag)
+{
+    struct str condition;
+
+    if (tag.len == 0)
+        return false;
+    condition = http_head_get(q->http->head, HTTP_H_IF_NONE_MATCH);
+    return condition.len > 0 && etag_matches(condition, tag);
+}
+
+static void write_cors(const struct api_request *q, struct buf *out)
+{
+    const struct http_head *head = q->http->head;
+    struct str origin = head != NULL ? http_head_get(head, HTTP_H_ORIGIN) : STR_NONE;
+
+    if (!cors_allows(&q->api->cors, origin))
+        return;
+    if (head->method == HTTP_OPTIONS)
+        cors_write_preflight(out, origin);
+    else
+        cors_write(out, origin);
+}
+
+static void write_variable_headers(struct api_request *q, struct buf *out, struct str tag)
+{
+    buf_add_str(out, STR_LIT("X-Correlation-ID: "));
+    buf_add_str(out, q->correlation_id);
+    buf_add_str(out, STR_LIT("\r\n"));
+    if (q->data != NULL)
+        buf_add(out, q->data->headers, q->data->header_bytes);
+    if (tag.len > 0) {
+        buf_add_str(out, STR_LIT("ETag: "));
+        buf_add_str(out, tag);
+        buf_add_str(out, STR_LIT("\r\n"));
+    }
+    write_cors(q, out);
+    if (client_used_tls(q))
+        buf_add_str(out, STR_LIT("Strict-Transport-Security: max-age=31536000\r\n"));
+    buf_add_str(out, q->extra_headers);
+}
+
+/* A large answer is rare; its memory goes back at once. */
+static void trim(struct buf *b)
+{
+    if (b->cap > KEPT_BYTES)
+        buf_free(b);
+}
+
+void request_reply(struct api_request *q, int status, enum headers_type type, struct str body)
+{
+    struct api *a = q->api;
+    bool tagged = is_tagged(q, status);
+    char text[ETAG_SIZE];
+    struct str tag = tagged ? make_tag(q, text) : STR_NONE;
+
+    if (is_unchanged(q, tag)) {
+        status = 304;
+        type = HEADERS_NO_BODY;
+        body = STR_NONE;
+    }
+    buf_reset(&a->head);
+    buf_add_str(&a->head, tagged ? a->headers.revalidate[type] : a->headers.no_store[type]);
+    write_variable_headers(q, &a->head, tag);
+    q->answered = true;
+    q->cancel = NULL;
+    http_reply(q->http, &(struct http_reply){ .status = a->head.failed ? 503 : status,
+                                              .headers = buf_str(&a->head),
+                                              .body = a->head.failed ? STR_NONE : body });
+    trim(&a->body);
+}
+
+void request_json_begin(struct api_request *q, struct json_writer *w)
+{
+    buf_reset(&q->api->body);
+    json_writer_init(w, &q->api->body);
+}
+
+void request_json_end(struct api_request *q, int status)
+{
+    if (q->api->body.failed)
+        error_no_memory(q);
+    else
+        request_reply(q, status, HEADERS_JSON, buf_str(&q->api->body));
+}

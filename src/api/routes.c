@@ -1,0 +1,77 @@
+/*
+ * routes: see the header.
+ */
+#include "api/routes.h"
+
+#include <string.h>
+
+#include "api/api.h"
+#include "core/metrics.h"
+
+const struct route routes[] = {
+    { { HTTP_GET, "/" }, h_root, AUTH_PUBLIC, 0, "anonymous" },
+    { { HTTP_GET, "/health" }, h_health, AUTH_PUBLIC, 0, "none" },
+    { { HTTP_GET, "/health/ready" }, h_ready, AUTH_PUBLIC, 0, "none" },
+    { { HTTP_GET, "/health/live" }, h_live, AUTH_PUBLIC, 0, "none" },
+    { { HTTP_GET, "/metrics" }, h_metrics, AUTH_PUBLIC, ROUTE_METRICS_AUTH, "none" },
+    { { HTTP_GET, "/admin/db/pool" }, h_db_pool, AUTH_ADMIN, 0, NULL },
+    { { HTTP_GET, "/admin/cache/stats" }, h_cache_stats, AUTH_ADMIN, 0, NULL },
+    { { HTTP_GET, "/admin/workers" }, h_workers, AUTH_ADMIN, 0, NULL },
+    { { HTTP_GET, "/admin/sync-status" }, h_sync_status, AUTH_ADMIN, 0, NULL },
+    { { HTTP_POST, "/admin/sync-status" }, h_sync_status, AUTH_ADMIN, 0, NULL },
+    { { HTTP_POST, "/admin/sync-sales" }, h_sync_sales, AUTH_ADMIN, ROUTE_QUERY_KEY, "sync" },
+    { { HTTP_GET, "/api/mcp/customer/random" }, h_random, AUTH_READ, ROUTE_DATA, NULL },
+    { { HTTP_GET, "/api/mcp/customer/{id}" }, h_profile, AUTH_READ, ROUTE_E, NULL },
+    { { HTTP_GET, "/api/customers/{id}" }, h_profile, AUTH_READ, ROUTE_E, NULL },
+    { { HTTP_POST, "/api/mcp/search" }, h_search, AUTH_READ, ROUTE_DATA | ROUTE_BODY, NULL },
+};
+#define ROUTES (sizeof(routes) / sizeof(routes[0]))
+_Static_assert(ROUTES + 1 <= METRICS_MAX_ROUTES, "every route needs its label");
+
+const size_t routes_count = ROUTES;
+
+/* Labels: the distinct paths in the order of the table, then "unmatched". Filled at first use, in the master. */
+static const char *names[ROUTES + 1];
+static unsigned labels[ROUTES];
+static unsigned name_count;
+
+static unsigned label_of_path(const char *path)
+{
+    for (unsigned i = 0; i < name_count; i++) {
+        if (strcmp(names[i], path) == 0)
+            return i;
+    }
+    names[name_count] = path;
+    return name_count++;
+}
+
+static void fill_labels(void)
+{
+    if (name_count > 0)
+        return;
+    for (size_t i = 0; i < ROUTES; i++)
+        labels[i] = label_of_path(routes[i].entry.path);
+    names[name_count++] = "unmatched";
+}
+
+const char *const *api_route_names(unsigned *count)
+{
+    fill_labels();
+    *count = name_count;
+    return names;
+}
+
+unsigned routes_label(const struct route *r)
+{
+    return labels[r - routes];
+}
+
+unsigned routes_label_none(void)
+{
+    return name_count - 1;
+}
+
+const char *routes_label_name(unsigned label)
+{
+    return label < name_count ? names[label] : "unmatched";
+}
