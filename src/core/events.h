@@ -1,7 +1,8 @@
 /*
  * events: what the program tells its operator. One table: name, level, journal MESSAGE_ID.
  *
- * A line reads `<event>: <sentence> key=value …`; with JSON_LOGS it is one JSON
+ * A line reads `<event>: <sentence> key=value …`; values with blanks, quotes
+ * or "=" are quoted and escaped as in JSON. With JSON_LOGS it is one JSON
  * object; when stderr is the journal, each field is a journal field as well.
  * Transitions are logged, not states. Values never hold secrets: that is the caller's duty.
  */

@@ -1,6 +1,8 @@
 /*
- * json_write: JSON into a buf, fast: every answer passes here. Each value reserves its longest
- * form first and then writes without further checks.
+ * json_write: JSON into a buffer.
+ *
+ * Every answer of the server passes through here: a member costs one check of
+ * room and a few copies, and numbers are formatted in place.
  */
 #include "core/json.h"
 
@@ -9,6 +11,17 @@
 
 #include "base/clock.h"
 #include "base/fmt.h"
+#include "base/utf8.h"
+
+/* Bytes that go into a string as they are: printable ASCII but the quote and the backslash. */
+static const bool plain[256] = {
+    [' '] = true,
+    ['!'] = true,
+    ['#' ... '['] = true,
+    [']' ... '~'] = true,
+};
+
+static const char hex_digits[] = "0123456789abcdef";
 
 void json_writer_init(struct json_writer *w, struct buf *out)
 {
@@ -16,194 +29,225 @@ void json_writer_init(struct json_writer *w, struct buf *out)
     w->comma = false;
 }
 
-/* Room for n bytes and a comma, which is set if due. NULL: the buffer has failed. */
-static char *begin_value(struct json_writer *w, size_t n)
+/* Room for a value of at most n bytes, behind its comma; NULL when the buffer failed. End with value_end. */
+static char *value_begin(struct json_writer *w, size_t n)
 {
+    char *p;
+
     if (!buf_reserve(w->out, n + 1))
         return NULL;
+    p = w->out->data + w->out->len;
     if (w->comma)
-        w->out->data[w->out->len++] = ',';
+        *p++ = ',';
     w->comma = true;
-    return w->out->data + w->out->len;
+    return p;
 }
 
-static void put(struct json_writer *w, const char *text, size_t n)
+/* The same for a member: the key is written, too. */
+static char *member_begin(struct json_writer *w, const char *key, size_t n)
 {
-    char *at = begin_value(w, n);
+    size_t len = strlen(key);
+    char *p = value_begin(w, len + 3 + n);
 
-    if (at == NULL)
+    if (p == NULL)
+        return NULL;
+    *p++ = '"';
+    memcpy(p, key, len);
+    p += len;
+    *p++ = '"';
+    *p++ = ':';
+    return p;
+}
+
+static void value_end(struct json_writer *w, const char *end)
+{
+    w->out->len = (size_t)(end - w->out->data);
+}
+
+static void put_value(struct json_writer *w, const char *text, size_t n)
+{
+    char *p = value_begin(w, n);
+
+    if (p == NULL)
         return;
-    memcpy(at, text, n);
-    w->out->len += n;
+    memcpy(p, text, n);
+    value_end(w, p + n);
 }
 
-static void open_level(struct json_writer *w, char c)
+static void put_member(struct json_writer *w, const char *key, const char *text, size_t n)
 {
-    put(w, &c, 1);
+    char *p = member_begin(w, key, n);
+
+    if (p == NULL)
+        return;
+    memcpy(p, text, n);
+    value_end(w, p + n);
+}
+
+static void open_bracket(struct json_writer *w, char bracket)
+{
+    put_value(w, &bracket, 1);
     w->comma = false;
 }
 
-static void close_level(struct json_writer *w, char c)
+static void close_bracket(struct json_writer *w, char bracket)
 {
-    buf_add(w->out, &c, 1);
+    buf_add_char(w->out, bracket);
     w->comma = true;
 }
 
 void json_object_begin(struct json_writer *w)
 {
-    open_level(w, '{');
+    open_bracket(w, '{');
 }
 
 void json_object_end(struct json_writer *w)
 {
-    close_level(w, '}');
+    close_bracket(w, '}');
 }
 
 void json_array_begin(struct json_writer *w)
 {
-    open_level(w, '[');
+    open_bracket(w, '[');
 }
 
 void json_array_end(struct json_writer *w)
 {
-    close_level(w, ']');
+    close_bracket(w, ']');
 }
 
 void json_key(struct json_writer *w, const char *key)
 {
-    size_t n = strlen(key);
-    char *at = begin_value(w, n + 3);
+    char *p = member_begin(w, key, 0);
 
-    if (at == NULL)
+    if (p == NULL)
         return;
-    *at = '"';
-    memcpy(at + 1, key, n);
-    memcpy(at + 1 + n, "\":", 2);
-    w->out->len += n + 3;
+    value_end(w, p);
     w->comma = false;
+}
+
+void json_raw(struct json_writer *w, struct str fragment)
+{
+    put_value(w, fragment.p, fragment.len);
 }
 
 void json_null(struct json_writer *w)
 {
-    put(w, "null", 4);
+    put_value(w, "null", 4);
 }
 
 void json_bool(struct json_writer *w, bool v)
 {
     if (v)
-        put(w, "true", 4);
+        put_value(w, "true", 4);
     else
-        put(w, "false", 5);
+        put_value(w, "false", 5);
 }
 
 void json_int(struct json_writer *w, int64_t v)
 {
-    char *at = begin_value(w, FMT_MAX);
+    char *p = value_begin(w, FMT_MAX);
 
-    if (at != NULL)
-        w->out->len += fmt_i64(at, v);
+    if (p != NULL)
+        value_end(w, p + fmt_i64(p, v));
 }
 
 void json_cents(struct json_writer *w, int64_t cents)
 {
-    char *at = begin_value(w, FMT_MAX);
+    char *p = value_begin(w, FMT_MAX);
 
-    if (at != NULL)
-        w->out->len += fmt_cents(at, cents);
+    if (p != NULL)
+        value_end(w, p + fmt_cents(p, cents));
 }
 
 void json_fixed(struct json_writer *w, double v, int decimals)
 {
+    char *p;
+
     if (!isfinite(v)) {
         json_null(w);
         return;
     }
-    char *at = begin_value(w, FMT_MAX);
-    if (at != NULL)
-        w->out->len += fmt_fixed(at, v, decimals);
+    p = value_begin(w, FMT_MAX);
+    if (p != NULL)
+        value_end(w, p + fmt_fixed(p, v, decimals));
 }
 
-/* Bytes of the character at s[0..n) if it is valid UTF-8 (RFC 3629), else 0. */
-static size_t sequence_length(const unsigned char *s, size_t n)
+/* Bytes of the well-formed character at the start of s; 0 if it is none. */
+static size_t character_bytes(struct str s)
 {
-    size_t len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    unsigned char c = (unsigned char)s.p[0];
+    size_t n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 
-    if (s[0] < 0xc2 || s[0] > 0xf4 || len > n)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return len;
+    return c >= 0xc2 && n <= s.len && utf8_valid((struct str){ s.p, n }) ? n : 0;
 }
 
-/* Writes one character that can't stand as it is; returns how many bytes of s it took. */
-static size_t escape_one(char **at, const unsigned char *s, size_t n)
+/* Writes the one character at the start of s that is not plain; returns the bytes it took. */
+static size_t escape_one(struct buf *out, struct str s)
 {
-    static const char hex[] = "0123456789abcdef";
-    static const char letters[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
-    const char *letter = s[0] != 0 ? strchr(letters, s[0]) : NULL;
+    unsigned char c = (unsigned char)s.p[0];
+    char code[6] = { '\\', 'u', '0', '0', hex_digits[c >> 4], hex_digits[c & 15] };
+    size_t n;
 
-    if (letter != NULL) {
-        *(*at)++ = '\\';
-        *(*at)++ = names[letter - letters];
-        return 1;
-    }
-    if (s[0] < 0x20 || s[0] == 0x7f) {
-        memcpy(*at, "\\u00", 4);
-        (*at)[4] = hex[s[0] >> 4];
-        (*at)[5] = hex[s[0] & 15];
-        *at += 6;
-        return 1;
-    }
-    size_t len = sequence_length(s, n);
-    if (len == 0) {
-        memcpy(*at, "\xef\xbf\xbd", 3);
-        *at += 3;
-        return 1;
-    }
-    memcpy(*at, s, len);
-    *at += len;
-    return len;
-}
-
-static bool plain(unsigned char c)
-{
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
-
-static void escape_into(struct buf *out, struct str s) /* room for 6 bytes a byte is reserved */
-{
-    const unsigned char *p = (const unsigned char *)s.p, *end = p + s.len;
-    char *at = out->data + out->len;
-
-    while (p < end) {
-        if (plain(*p))
-            *at++ = (char)*p++;
+    if (c >= 0x80) {
+        n = character_bytes(s);
+        if (n == 0)
+            buf_add(out, "\xef\xbf\xbd", 3);
         else
-            p += escape_one(&at, p, (size_t)(end - p));
+            buf_add(out, s.p, n);
+        return n == 0 ? 1 : n;
     }
-    out->len = (size_t)(at - out->data);
+    switch (c) {
+    case '"':
+    case '\\':
+        code[1] = (char)c;
+        buf_add(out, code, 2);
+        break;
+    case '\n':
+        buf_add(out, "\\n", 2);
+        break;
+    case '\r':
+        buf_add(out, "\\r", 2);
+        break;
+    case '\t':
+        buf_add(out, "\\t", 2);
+        break;
+    default:
+        buf_add(out, code, sizeof(code));
+    }
+    return 1;
 }
 
 void json_escape(struct buf *out, struct str s)
 {
-    if (s.len > 0 && buf_reserve(out, s.len * 6))
-        escape_into(out, s);
+    size_t at = 0;
+
+    while (at < s.len) {
+        size_t from = at;
+
+        while (at < s.len && plain[(unsigned char)s.p[at]])
+            at++;
+        buf_add(out, s.p + from, at - from);
+        if (at < s.len)
+            at += escape_one(out, (struct str){ s.p + at, s.len - at });
+    }
+}
+
+/* A string whose comma and key are written. */
+static void put_string(struct json_writer *w, char *p, struct str s)
+{
+    *p++ = '"';
+    value_end(w, p);
+    json_escape(w->out, s);
+    buf_add_char(w->out, '"');
 }
 
 void json_str(struct json_writer *w, struct str s)
 {
-    char *at = begin_value(w, s.len * 6 + 2);
+    char *p = value_begin(w, 2 + s.len);
 
-    if (at == NULL)
-        return;
-    *at = '"';
-    w->out->len++;
-    escape_into(w->out, s);
-    w->out->data[w->out->len++] = '"';
+    if (p != NULL)
+        put_string(w, p, s);
 }
 
 void json_cstr(struct json_writer *w, const char *s)
@@ -214,70 +258,102 @@ void json_cstr(struct json_writer *w, const char *s)
         json_str(w, str_from(s));
 }
 
-void json_raw(struct json_writer *w, struct str fragment)
-{
-    put(w, fragment.p, fragment.len);
-}
-
 void json_kv_null(struct json_writer *w, const char *key)
 {
-    json_key(w, key);
-    json_null(w);
+    put_member(w, key, "null", 4);
 }
 
 void json_kv_bool(struct json_writer *w, const char *key, bool v)
 {
-    json_key(w, key);
-    json_bool(w, v);
+    if (v)
+        put_member(w, key, "true", 4);
+    else
+        put_member(w, key, "false", 5);
 }
 
 void json_kv_int(struct json_writer *w, const char *key, int64_t v)
 {
-    json_key(w, key);
-    json_int(w, v);
+    char *p = member_begin(w, key, FMT_MAX);
+
+    if (p != NULL)
+        value_end(w, p + fmt_i64(p, v));
 }
 
 void json_kv_cents(struct json_writer *w, const char *key, int64_t cents)
 {
-    json_key(w, key);
-    json_cents(w, cents);
+    char *p = member_begin(w, key, FMT_MAX);
+
+    if (p != NULL)
+        value_end(w, p + fmt_cents(p, cents));
 }
 
 void json_kv_fixed(struct json_writer *w, const char *key, double v, int decimals)
 {
-    json_key(w, key);
-    json_fixed(w, v, decimals);
+    char *p;
+
+    if (!isfinite(v)) {
+        json_kv_null(w, key);
+        return;
+    }
+    p = member_begin(w, key, FMT_MAX);
+    if (p != NULL)
+        value_end(w, p + fmt_fixed(p, v, decimals));
 }
 
 void json_kv_str(struct json_writer *w, const char *key, struct str s)
 {
-    json_key(w, key);
-    json_str(w, s);
+    char *p = member_begin(w, key, 2 + s.len);
+
+    if (p != NULL)
+        put_string(w, p, s);
 }
 
 void json_kv_cstr(struct json_writer *w, const char *key, const char *s)
 {
-    json_key(w, key);
-    json_cstr(w, s);
+    if (s == NULL)
+        json_kv_null(w, key);
+    else
+        json_kv_str(w, key, str_from(s));
+}
+
+/* A member whose text needs no escaping. */
+static void put_quoted(struct json_writer *w, const char *key, const char *text)
+{
+    size_t n = strlen(text);
+    char *p = member_begin(w, key, n + 2);
+
+    if (p == NULL)
+        return;
+    *p++ = '"';
+    memcpy(p, text, n);
+    p += n;
+    *p++ = '"';
+    value_end(w, p);
 }
 
 void json_kv_day(struct json_writer *w, const char *key, int32_t day)
 {
     char text[CLOCK_DAY_SIZE];
 
-    json_kv_cstr(w, key, day == CLOCK_NO_DAY ? NULL : clock_format_day(text, day));
+    if (day == CLOCK_NO_DAY)
+        json_kv_null(w, key);
+    else
+        put_quoted(w, key, clock_format_day(text, day));
 }
 
 void json_kv_seconds(struct json_writer *w, const char *key, int64_t us)
 {
     char text[CLOCK_TIME_SIZE];
 
-    json_kv_cstr(w, key, us == 0 ? NULL : clock_format_seconds(text, us));
+    if (us == 0)
+        json_kv_null(w, key);
+    else
+        put_quoted(w, key, clock_format_seconds(text, us));
 }
 
 void json_kv_us(struct json_writer *w, const char *key, int64_t us)
 {
     char text[CLOCK_TIME_SIZE];
 
-    json_kv_cstr(w, key, clock_format_us(text, us));
+    put_quoted(w, key, clock_format_us(text, us));
 }

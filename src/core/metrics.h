@@ -29,21 +29,21 @@ enum metric_dim {
     METRICS_DIM_STATUS,
     METRICS_DIM_CONN_STATE,
     METRICS_DIM_AUTH_REASON,
-    METRICS_DIM_POLICY,
     METRICS_DIM_QUERY,
     METRICS_DIM_DB_ERROR,
-    METRICS_DIM_SYNC_MODE,
-    METRICS_DIM_SYNC_STATUS,
+    METRICS_DIM_SYNC_MODE,   /* enum sb_mode */
+    METRICS_DIM_SYNC_STATUS, /* enum sb_run_status */
     METRICS_DIM_SYNC_RESULT,
     METRICS_DIM_RESTART_REASON,
     METRICS_DIM_SHED_REASON,
     METRICS_DIM_CACHE_TYPE,
-    METRICS_DIM_COMPONENT,
-    METRICS_DIM_VERSION,
+    METRICS_DIM_COMPONENT, /* enum sb_component */
+    METRICS_DIM_VERSION,   /* open: gauges only */
     METRICS_DIM_COUNT
 };
 
-#define METRICS_MAX_ROUTES 64 /* the last one is "unmatched" */
+#define METRICS_MAX_ROUTES  64 /* the last one given is "unmatched" */
+#define METRICS_MAX_BUCKETS 12
 
 enum metric_method {
     METRIC_GET,
@@ -55,6 +55,19 @@ enum metric_method {
     METRIC_OTHER,
     METRIC_METHODS
 };
+enum metric_status { /* the class: status / 100 - 1 */
+    METRIC_STATUS_1XX,
+    METRIC_STATUS_2XX,
+    METRIC_STATUS_3XX,
+    METRIC_STATUS_4XX,
+    METRIC_STATUS_5XX,
+    METRIC_STATUSES
+};
+enum metric_conn_state {
+    METRIC_CONN_ACTIVE,
+    METRIC_CONN_IDLE,
+    METRIC_CONN_STATES
+};
 enum metric_auth_reason {
     METRIC_AUTH_MISSING,
     METRIC_AUTH_UNKNOWN,
@@ -63,6 +76,18 @@ enum metric_auth_reason {
     METRIC_AUTH_MALFORMED,
     METRIC_AUTH_SCOPE,
     METRIC_AUTH_REASONS
+};
+/* What a statement of a worker is for; sync's and the probe's own are not counted here. */
+enum metric_query {
+    METRIC_QUERY_PING,
+    METRIC_QUERY_OTHER,
+    METRIC_QUERIES
+};
+enum metric_db_error {
+    METRIC_DB_ERROR_STATEMENT,   /* the server refused it */
+    METRIC_DB_ERROR_UNAVAILABLE, /* no connection to be had */
+    METRIC_DB_ERROR_TIMEOUT,
+    METRIC_DB_ERRORS
 };
 enum metric_sync_result {
     METRIC_SYNC_READ,
@@ -87,6 +112,13 @@ enum metric_shed {
     METRIC_SHED_FDS,
     METRIC_SHED_POOL,
     METRIC_SHED_REASONS
+};
+enum metric_cache_type {
+    METRIC_CACHE_CUSTOMER,
+    METRIC_CACHE_CHURN,
+    METRIC_CACHE_ARCHETYPE,
+    METRIC_CACHE_QUERY,
+    METRIC_CACHE_TYPES
 };
 
 enum metric_id {
@@ -142,12 +174,15 @@ struct metric {
 };
 
 const struct metric *metrics_get(enum metric_id id);
-/* Lays the families out over the counters of a slot; once, before the scoreboard is made. Names must outlive the
- * process. */
+/*
+ * Lays the families out over the counters of a slot; once, before the scoreboard is made or opened. Names must
+ * outlive the process. The cells do not depend on the routes: patronctl, which knows none, may give NULL and 0.
+ */
 void metrics_init(const char *const *routes, unsigned route_count);
+/* Of all families, closed sets, buckets and routes: equal hashes mean that cell n counts the same thing. */
 uint64_t metrics_layout_hash(void);
 const char *metrics_dim_value(enum metric_dim dim, unsigned i); /* NULL past the end */
-unsigned metrics_dim_size(enum metric_dim dim);
+unsigned metrics_dim_size(enum metric_dim dim);                 /* NONE: 1 */
 
 /* This process's slot, where metrics_add and metrics_observe write; NULL: they do nothing. */
 void metrics_bind(struct sb_slot *slot);
@@ -160,11 +195,17 @@ void metrics_add_retired(struct scoreboard *sb, enum metric_id id, unsigned a, u
 uint64_t metrics_total(const struct scoreboard *sb, enum metric_id id, unsigned a, unsigned b, unsigned c);
 /* Sum of a counter over all its label combinations. */
 uint64_t metrics_total_all(const struct scoreboard *sb, enum metric_id id);
+/* The same of one slot: what that process has counted. */
+uint64_t metrics_slot_total(const struct sb_slot *slot, enum metric_id id);
 
-/* Prometheus text 0.0.4. A counter or histogram family with all non-empty series (known label-free ones also at 0).
+/*
+ * Prometheus text 0.0.4. A whole counter or histogram family, its HELP and TYPE
+ * included: all series that have counted; those of a family with at most one small
+ * dimension also at 0, so that the first increase is seen.
  */
 void metrics_render_family(struct buf *out, const struct scoreboard *sb, enum metric_id id);
 void metrics_render_head(struct buf *out, enum metric_id id); /* HELP and TYPE, before gauges */
+/* One sample; label_value is of the family's first label (NULL: none). */
 void metrics_render_value(struct buf *out, enum metric_id id, const char *label_value, double v);
 
 #endif
