@@ -18,8 +18,8 @@ void hash_hmac_sha256(uint8_t out[HASH_SHA256_BYTES], const void *key, size_t ke
 uint64_t hash_sip(const uint8_t key[16], const void *data, size_t n);
 /* Splitmix64 finaliser: spreads an integer key over 64 bits. */
 uint64_t hash_u64(uint64_t x);
-/* FNV-1a style running checksum with a strong finish, 8 bytes a step; seed with 0 or the previous value. The result
- * depends on where the data is cut into calls. */
+/* Running checksum of data: FNV-1a style in four lanes of 8 bytes with a strong finish; seed with 0 or the previous
+ * value. The result depends on where the data is cut into calls. */
 uint64_t hash_fast(uint64_t seed, const void *data, size_t n);
 
 #endif

@@ -24,9 +24,10 @@ enum rfm_group {
 };
 
 /*
- * Scores by mid-rank: sorted[0..n) ascending; a value's mid-rank is the mean rank of its ties; score =
- * 1 + floor(parts * (midrank - 0.5) / n), clamped. Fills cut[0..parts-1) such that score(v) = first_score + number of
- * cuts <= v.
+ * Scores by mid-rank: sorted[0..n) ascending; a value's mid-rank is the mean rank of its ties (counted from 1); its
+ * part = floor(parts * (midrank - 0.5) / n), so ties stay together and equal parts are the rule, not the promise.
+ * Fills cut[0..parts-1) such that score(v) = first_score + number of cuts <= v. parts >= 1; cuts that no value
+ * reaches are INT64_MAX.
  */
 void rfm_cuts(const int64_t *sorted, size_t n, unsigned parts, int64_t *cut);
 uint8_t rfm_score(int64_t value, const int64_t *cut, unsigned parts, uint8_t first_score);

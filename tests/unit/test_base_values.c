@@ -309,7 +309,7 @@ static void checksum_sees_every_bit(void **state)
         data[i] = (unsigned char)(i * 7);
     uint64_t whole = hash_fast(0, data, sizeof(data));
     /* Fixed for ever: population files carry it. */
-    assert_true(hash_fast(0, "patrond", 7) == hash_fast(0, "patrond\0", 7));
+    assert_true(whole == 0x7a76903358109983ULL);
     assert_true(hash_fast(0, "", 0) != hash_fast(0, "\0", 1));
     assert_true(hash_fast(0, "\0", 1) != hash_fast(0, "\0\0", 2));
     assert_true(hash_fast(1, data, 8) != hash_fast(2, data, 8));
@@ -318,9 +318,9 @@ static void checksum_sees_every_bit(void **state)
         assert_true(hash_fast(0, data, sizeof(data)) != whole);
         data[bit / 8] ^= (unsigned char)(1U << bit % 8);
     }
-    /* The highest bits of two words do not cancel. */
+    /* The highest bits of two words of one lane do not cancel. */
     data[7] ^= 0x80;
-    data[15] ^= 0x80;
+    data[39] ^= 0x80;
     assert_true(hash_fast(0, data, sizeof(data)) != whole);
     assert_true(hash_u64(1) != hash_u64(2));
 }
