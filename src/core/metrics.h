@@ -79,7 +79,7 @@ enum metric_auth_reason {
 };
 /* What a statement of a worker is for; sync's and the probe's own are not counted here. */
 enum metric_query {
-    METRIC_QUERY_PING,
+    METRIC_QUERY_CUSTOMER_ORDERS,
     METRIC_QUERY_OTHER,
     METRIC_QUERIES
 };

@@ -171,7 +171,7 @@ static const char *const statuses[METRIC_STATUSES] = { "1xx", "2xx", "3xx", "4xx
 static const char *const conn_states[METRIC_CONN_STATES] = { "active", "idle" };
 static const char *const auth_reasons[METRIC_AUTH_REASONS] = { "missing", "unknown",   "expired",
                                                                "revoked", "malformed", "scope" };
-static const char *const queries[METRIC_QUERIES] = { "ping", "other" };
+static const char *const queries[METRIC_QUERIES] = { "customer_orders", "other" };
 static const char *const db_errors[METRIC_DB_ERRORS] = { "statement", "unavailable", "timeout" };
 static const char *const sync_results[METRIC_SYNC_RESULTS] = { "read", "inserted", "updated", "deleted", "skipped" };
 static const char *const restarts[METRIC_RESTARTS] = { "crash", "oom", "hung", "recycled", "exit" };
