@@ -34,6 +34,13 @@ struct loop_timer {
     void *arg;
 };
 
+struct loop_watch {
+    struct event event;
+    struct loop *loop;
+    loop_fn fn;
+    void *arg;
+};
+
 /*
  * No locks (one thread), no change list (it delays and reorders epoll_ctl),
  * coarse timers, and no environment variable that alters any of it.
@@ -222,4 +229,37 @@ void loop_timer_free(struct loop_timer *t)
         return;
     event_del(&t->event);
     loop_free_later(t->loop, t);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct loop_watch *w = arg;
+
+    (void)fd;
+    (void)what;
+    w->fn(w->arg);
+}
+
+struct loop_watch *loop_watch_new(struct loop *l, int fd, loop_fn fn, void *arg)
+{
+    struct loop_watch *w = calloc(1, sizeof *w);
+
+    if (w == NULL)
+        return NULL;
+    w->loop = l;
+    w->fn = fn;
+    w->arg = arg;
+    event_assign(&w->event, l->base, fd, EV_READ | EV_PERSIST, on_readable, w);
+    if (event_add(&w->event, NULL) == 0)
+        return w;
+    free(w);
+    return NULL;
+}
+
+void loop_watch_free(struct loop_watch *w)
+{
+    if (w == NULL)
+        return;
+    event_del(&w->event);
+    loop_free_later(w->loop, w);
 }

@@ -14,6 +14,7 @@
 struct event_base;
 struct loop;
 struct loop_timer;
+struct loop_watch;
 
 typedef void (*loop_fn)(void *arg);
 
@@ -37,5 +38,9 @@ struct loop_timer *loop_timer_new(struct loop *l, loop_fn fn, void *arg);
 void loop_timer_set(struct loop_timer *t, uint64_t ms);
 void loop_timer_clear(struct loop_timer *t);
 void loop_timer_free(struct loop_timer *t);
+
+/* fn(arg) in every turn in which fd has something to read or has ended. NULL: no memory, or no such descriptor. */
+struct loop_watch *loop_watch_new(struct loop *l, int fd, loop_fn fn, void *arg);
+void loop_watch_free(struct loop_watch *w); /* leaves the descriptor open */
 
 #endif

@@ -1,5 +1,11 @@
 /*
  * roles: the one table of process kinds the master runs.
+ *
+ * What the signals say to a child: TERM (and INT) stop in good order: a worker
+ * drains, the sync aborts its run; HUP leave when the work under way is done (the sync of an old generation ends
+ * its run first); QUIT stop at once; USR1 to the sync: look into the mailbox. A second TERM changes nothing: the
+ * master holds the watch and sends QUIT. A child that ends well sets its slot's state to SB_EXITED and returns
+ * PROC_EXIT_DRAINED; exit 0 in any other state counts as a crash.
  */
 #ifndef PROC_ROLES_H
 #define PROC_ROLES_H

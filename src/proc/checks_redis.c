@@ -1,0 +1,208 @@
+/*
+ * checks_redis: PING, the memory Redis uses, and the number of our keys where counting is cheap.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hiredis/hiredis.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "proc/checks.h"
+
+#define KEY_PATTERN   "patrond:*"
+#define COUNT_AT_MOST 10000 /* keys of the database above which ours are not counted */
+#define SCAN_ROUNDS   64
+
+struct redis_target {
+    char host[128]; /* or the path of a unix socket */
+    char user[64], password[256];
+    uint64_t port, db;
+    bool is_unix;
+};
+
+/* redis://[[user]:password@]host[:port][/db] or unix://[[user]:password@]/path */
+static bool parse_url(const char *url, struct redis_target *t)
+{
+    const char *rest = strstr(url, "://"), *at;
+    struct str place, credentials, piece;
+
+    *t = (struct redis_target){ .port = 6379, .is_unix = str_starts(str_from(url), "unix://") };
+    if (rest == NULL)
+        return false;
+    rest += 3;
+    at = strrchr(rest, '@');
+    if (at != NULL) {
+        credentials = (struct str){ rest, (size_t)(at - rest) };
+        if (!str_split(&credentials, ':', &piece) || !str_copy(t->user, sizeof(t->user), piece) ||
+            !str_copy(t->password, sizeof(t->password), credentials))
+            return false;
+        rest = at + 1;
+    }
+    place = str_from(rest);
+    if (t->is_unix)
+        return str_copy(t->host, sizeof(t->host), place);
+    if (!str_split(&place, '/', &piece))
+        return false;
+    if (place.len > 0 && !str_to_u64(place, &t->db))
+        return false;
+    place = piece;
+    if (!str_split(&place, ':', &piece) || !str_copy(t->host, sizeof(t->host), piece))
+        return false;
+    return place.len == 0 || (str_to_u64(place, &t->port) && t->port <= 65535);
+}
+
+static struct timeval time_left(const struct check_env *env)
+{
+    uint64_t now = clock_mono_ns();
+    uint64_t us = now < env->deadline_ns ? (env->deadline_ns - now) / 1000 : 0;
+
+    if (us < 1000)
+        us = 1000; /* 0 would mean for ever */
+    return (struct timeval){ .tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000) };
+}
+
+/* One command; NULL after the result was filled with what went wrong. */
+static redisReply *ask(const struct check_env *env, redisContext *c, struct check_result *r, int argc,
+                       const char **argv)
+{
+    redisReply *reply;
+
+    redisSetTimeout(c, time_left(env));
+    reply = redisCommandArgv(c, argc, argv, NULL);
+    if (reply == NULL) {
+        check_down(r, c->err == REDIS_ERR_IO ? SB_ERROR_QUERY_TIMEOUT : SB_ERROR_REFUSED, "%s: %s", argv[0],
+                   c->errstr);
+        return NULL;
+    }
+    if (reply->type != REDIS_REPLY_ERROR)
+        return reply;
+    check_down(r,
+               strncmp(reply->str, "NOAUTH", 6) == 0 || strncmp(reply->str, "WRONGPASS", 9) == 0 ||
+                       strcmp(argv[0], "AUTH") == 0
+                   ? SB_ERROR_AUTH_FAILED
+                   : SB_ERROR_REFUSED,
+               "%s: %s", argv[0], reply->str);
+    freeReplyObject(reply);
+    return NULL;
+}
+
+/* The reply is of no interest. */
+static bool tell(const struct check_env *env, redisContext *c, struct check_result *r, int argc, const char **argv)
+{
+    redisReply *reply = ask(env, c, r, argc, argv);
+
+    if (reply == NULL)
+        return false;
+    freeReplyObject(reply);
+    return true;
+}
+
+static bool introduce(const struct check_env *env, redisContext *c, const struct redis_target *t,
+                      struct check_result *r)
+{
+    const char *auth[] = { "AUTH", t->user, t->password };
+    const char *auth_default[] = { "AUTH", t->password };
+    char db[24];
+    const char *select[] = { "SELECT", db };
+
+    (void)snprintf(db, sizeof(db), "%llu", (unsigned long long)t->db);
+    if (t->password[0] != '\0' && !(t->user[0] != '\0' ? tell(env, c, r, 3, auth) : tell(env, c, r, 2, auth_default)))
+        return false;
+    return t->db == 0 || tell(env, c, r, 2, select);
+}
+
+static void read_memory(const struct check_env *env, redisContext *c, struct check_result *r)
+{
+    const char *info[] = { "INFO", "memory" };
+    redisReply *reply = ask(env, c, r, 2, info);
+    const char *at;
+
+    if (reply == NULL)
+        return;
+    at = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, "used_memory:") : NULL;
+    if (at != NULL) {
+        at += strlen("used_memory:");
+        (void)str_to_u64((struct str){ at, strspn(at, "0123456789") }, &r->memory_bytes);
+    }
+    freeReplyObject(reply);
+}
+
+/* One SCAN round; the cursor moves, "0" at the end. False: no use going on. */
+static bool scan_round(const struct check_env *env, redisContext *c, struct check_result *r, char cursor[24],
+                       uint64_t *keys)
+{
+    const char *scan[] = { "SCAN", cursor, "MATCH", KEY_PATTERN, "COUNT", "1000" };
+    redisReply *reply = ask(env, c, r, 6, scan);
+    bool good = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+                reply->element[0]->type == REDIS_REPLY_STRING && reply->element[1]->type == REDIS_REPLY_ARRAY;
+
+    if (good) {
+        *keys += reply->element[1]->elements;
+        good = str_copy(cursor, 24, str_from(reply->element[0]->str));
+    }
+    freeReplyObject(reply);
+    return good;
+}
+
+static void count_keys(const struct check_env *env, redisContext *c, struct check_result *r)
+{
+    const char *dbsize[] = { "DBSIZE" };
+    redisReply *reply = ask(env, c, r, 1, dbsize);
+    bool few = reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer <= COUNT_AT_MOST;
+    char cursor[24] = "0";
+    uint64_t keys = 0;
+
+    freeReplyObject(reply);
+    for (int i = 0; few && i < SCAN_ROUNDS; i++) {
+        if (!scan_round(env, c, r, cursor, &keys))
+            return;
+        if (strcmp(cursor, "0") == 0) {
+            r->keys = keys;
+            return;
+        }
+    }
+}
+
+static void converse(const struct check_env *env, redisContext *c, const struct redis_target *t,
+                     struct check_result *r)
+{
+    const char *ping[] = { "PING" };
+
+    if (c->err != 0) {
+        check_down(r, strstr(c->errstr, "timed out") != NULL ? SB_ERROR_CONNECT_TIMEOUT : SB_ERROR_REFUSED, "%s",
+                   c->errstr);
+        return;
+    }
+    if (!introduce(env, c, t, r) || !tell(env, c, r, 1, ping))
+        return;
+    check_up(r, "Redis answers");
+    read_memory(env, c, r);
+    if (r->health == SB_HEALTH_UP)
+        count_keys(env, c, r);
+}
+
+void check_redis_run(const struct check_env *env, struct check_result *r)
+{
+    struct redis_target t;
+    redisContext *c;
+
+    if (!parse_url(env->conf->redis_url, &t)) {
+        check_down(r, SB_ERROR_REFUSED,
+                   "REDIS_URL: expected redis://[[user]:password@]host[:port][/db] or unix://path");
+        return;
+    }
+    if (t.is_unix)
+        (void)snprintf(r->target, sizeof(r->target), "%s", t.host);
+    else
+        (void)snprintf(r->target, sizeof(r->target), "%.110s:%llu", t.host, (unsigned long long)t.port);
+    c = t.is_unix ? redisConnectUnixWithTimeout(t.host, time_left(env))
+                  : redisConnectWithTimeout(t.host, (int)t.port, time_left(env));
+    if (c == NULL) {
+        check_down(r, SB_ERROR_REFUSED, "out of memory");
+        return;
+    }
+    converse(env, c, &t, r);
+    redisFree(c);
+}

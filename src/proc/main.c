@@ -1,0 +1,167 @@
+/*
+ * patrond: the command line. Reads the settings, then tests them, prints them, or runs the server in the foreground.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "core/conf.h"
+#include "core/events.h"
+#include "core/sys.h"
+#include "proc/master.h"
+
+#define DEFAULT_FILE PATROND_SYSCONFDIR "/patrond/patrond.conf"
+#define MAX_TEXT     65536
+#define EXIT_USAGE   2
+
+enum mode {
+    MODE_RUN,
+    MODE_TEST,
+    MODE_PRINT
+};
+
+static const char usage[] = "usage: patrond [-c FILE] [-t | -T]\n"
+                            "       patrond -V\n"
+                            "  -c FILE  read the settings from FILE (default: " DEFAULT_FILE ", if there is one)\n"
+                            "  -t       test the settings, report every problem, and exit\n"
+                            "  -T       print the settings in force, secrets masked, and exit\n"
+                            "  -V       print version and build, and exit\n"
+                            "It runs in the foreground; see patrond(8).\n";
+
+static void print_version(void)
+{
+#ifdef __clang__
+    static const char compiler[] = __VERSION__;
+#else
+    static const char compiler[] = "gcc " __VERSION__;
+#endif
+
+    printf("patrond %s\nbuilt with %s\nsettings: %s\n", PACKAGE_VERSION, compiler, DEFAULT_FILE);
+}
+
+/* ADMIN_KEY and an open CORS policy are matters of security, the rest of configuration. */
+static enum event_id event_of(struct str problem)
+{
+    return str_starts(problem, "ADMIN_KEY") || str_starts(problem, "ALLOWED_ORIGINS")
+               ? EVENT_SECURITY_VALIDATION_FAILED
+               : EVENT_CONFIGURATION_INVALID;
+}
+
+static void report(struct buf *problems, enum mode mode)
+{
+    struct str rest = buf_str(problems), line;
+
+    while (str_split(&rest, '\n', &line)) {
+        if (line.len == 0)
+            continue;
+        if (mode == MODE_RUN)
+            event_log(event_of(line), NULL, 0, "%.*s", (int)line.len, line.p);
+        else
+            fprintf(stderr, "patrond: %.*s\n", (int)line.len, line.p);
+    }
+}
+
+static void warn(struct buf *warnings, enum mode mode)
+{
+    struct str rest = buf_str(warnings), line;
+
+    while (str_split(&rest, '\n', &line)) {
+        if (line.len == 0)
+            continue;
+        if (mode == MODE_RUN)
+            event_log_at(LOG_LEVEL_WARNING, EVENT_CONFIGURATION_INVALID, NULL, 0, "%.*s", (int)line.len, line.p);
+        else
+            fprintf(stderr, "patrond: warning: %.*s\n", (int)line.len, line.p);
+    }
+}
+
+static struct conf *load(const char *path, enum mode mode)
+{
+    struct buf problems, warnings;
+    struct conf *conf;
+
+    buf_init(&problems, MAX_TEXT);
+    buf_init(&warnings, MAX_TEXT);
+    conf = conf_load(path, &problems, &warnings);
+    warn(&warnings, mode);
+    report(&problems, mode);
+    buf_free(&problems);
+    buf_free(&warnings);
+    return conf;
+}
+
+static int print_settings(struct conf *conf)
+{
+    struct buf text;
+    bool good;
+
+    buf_init(&text, MAX_TEXT);
+    conf_print(conf, &text);
+    good = !text.failed && fwrite(text.data, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
+    buf_free(&text);
+    conf_free(conf);
+    return good ? 0 : PROC_EXIT_FAILURE;
+}
+
+static int run(const char *path, enum mode mode)
+{
+    struct conf *conf = load(path, mode);
+    enum log_level level = LOG_LEVEL_INFO;
+
+    if (conf == NULL)
+        return PROC_EXIT_CONFIG;
+    if (mode == MODE_PRINT)
+        return print_settings(conf);
+    if (mode == MODE_TEST) {
+        printf("patrond: the settings are good (%s)\n", path != NULL ? path : "no file");
+        conf_free(conf);
+        return 0;
+    }
+    (void)log_level_parse(conf->log_level, &level);
+    log_init("master", level, conf->json_logs);
+    return master_run(conf);
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = access(DEFAULT_FILE, F_OK) == 0 ? DEFAULT_FILE : NULL;
+    enum mode mode = MODE_RUN;
+    int option;
+
+    while ((option = getopt(argc, argv, "c:tTVh")) != -1) {
+        switch (option) {
+        case 'c':
+            path = optarg;
+            break;
+        case 't':
+            mode = MODE_TEST;
+            break;
+        case 'T':
+            mode = MODE_PRINT;
+            break;
+        case 'V':
+            print_version();
+            return 0;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        default:
+            fputs(usage, stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind < argc) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    if (path != NULL)
+        path = strdup(path); /* the arguments give their place to the process title */
+    sys_title_init(argc, argv);
+    log_init("master", LOG_LEVEL_INFO, false);
+    return run(path, mode);
+}

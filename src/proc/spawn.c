@@ -1,0 +1,127 @@
+/*
+ * spawn: see spawn.h. Everything a child must forget, child_reset forgets.
+ */
+#include "proc/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "core/metrics.h"
+#include "core/notify.h"
+#include "core/sys.h"
+#include "proc/signals.h"
+
+/* Ends the process when its parent has already gone, which the parent-death signal would not tell. */
+static void follow_parent(pid_t parent, int signo)
+{
+    prctl(PR_SET_PDEATHSIG, signo);
+    if (getppid() != parent)
+        _exit(PROC_EXIT_FAILURE);
+}
+
+static void name_child(const struct proc_role *role, uint32_t index)
+{
+    char name[32];
+
+    if (role->role == SB_ROLE_WORKER) {
+        snprintf(name, sizeof(name), "%s/%u", role->name, index);
+        sys_title_set("%s %u", role->title, index);
+    } else {
+        snprintf(name, sizeof(name), "%s", role->name);
+        sys_title_set("%s", role->title);
+    }
+    log_set_role(name);
+}
+
+/* Answers the child's signalfd. */
+static int child_reset(const struct spawn_env *env, const struct proc_role *role, struct sb_slot *slot, pid_t master)
+{
+    int signal_fd = signals_child_reset();
+
+    follow_parent(master, SIGTERM);
+    close(env->lifeline[1]);
+    close(env->lock_fd);
+    if (role->role != SB_ROLE_WORKER) {
+        struct listen_set copy = *env->listen;
+
+        listen_close(&copy);
+    }
+    notify_forget();
+    rng_seed();
+    name_child(role, atomic_load(&slot->index));
+    (void)sys_set_oom_score_adj(role->oom_score_adj); /* raising it is always allowed */
+    metrics_bind(slot);
+    atomic_store(&slot->pid, getpid());
+    atomic_store(&slot->state, SB_STARTING);
+    return signal_fd;
+}
+
+static void __attribute__((noreturn))
+child_main(const struct spawn_env *env, const struct conf *conf, struct sb_slot *slot, pid_t master)
+{
+    const struct proc_role *role = &proc_roles[atomic_load(&slot->role)];
+    struct proc_context ctx = {
+        .conf = conf,
+        .sb = env->sb,
+        .slot = slot,
+        .listen = env->listen,
+        .index = atomic_load(&slot->index),
+        .generation = atomic_load(&slot->generation),
+        .lifeline_fd = env->lifeline[0],
+    };
+
+    ctx.signal_fd = child_reset(env, role, slot, master);
+    if (ctx.signal_fd < 0)
+        fatal(PROC_EXIT_SOFTWARE, "signalfd");
+    exit(role->run(&ctx));
+}
+
+pid_t spawn_child(const struct spawn_env *env, const struct conf *conf, struct sb_slot *slot)
+{
+    pid_t master = getpid(), pid;
+
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        child_main(env, conf, slot, master);
+    if (pid > 0)
+        atomic_store(&slot->pid, pid);
+    return pid;
+}
+
+pid_t spawn_task(spawn_task_fn fn, const void *arg, const char *title, int *read_fd)
+{
+    pid_t parent = getpid(), pid;
+    int fds[2], saved;
+
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return -1;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        follow_parent(parent, SIGKILL);
+        signals_task_reset();
+        metrics_bind(NULL); /* the slot is the parent's */
+        rng_seed();
+        sys_title_set("%s", title);
+        close(fds[0]);
+        _exit(fn(arg, fds[1]));
+    }
+    saved = errno;
+    close(fds[1]);
+    if (pid < 0) {
+        close(fds[0]);
+        errno = saved;
+        return -1;
+    }
+    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    *read_fd = fds[0];
+    return pid;
+}
