@@ -44,10 +44,11 @@ struct http_server;
 struct http_server *http_server_new(struct loop *l, int listen_fd, const struct http_limits *limits,
                                     const struct http_app *app, const struct http_server_hooks *hooks);
 void http_server_stats(const struct http_server *s, struct http_stats *out);
-/* Stops accepting, closes idle connections, lets requests end with Connection: close; `drained` is called once none
- * is left. */
+/* Stops accepting, closes connections once they are silent for a second, lets requests end with Connection: close;
+ * `drained` is called from the loop, once, when none is left; it may free the server. */
 void http_server_drain(struct http_server *s, loop_fn drained, void *arg);
-/* Closes everything now (pending requests end with HTTP_END_ABORTED) and frees. */
+/* Closes everything now (pending requests end with HTTP_END_ABORTED) and frees. Not from a callback of the
+ * application. */
 void http_server_free(struct http_server *s);
 
 #endif
