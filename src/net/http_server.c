@@ -131,6 +131,8 @@ void http_server_stats(const struct http_server *s, struct http_stats *out)
 
     out->connections = s->connections;
     out->idle = s->counts[HTTP_CONN_IDLE];
+    if (s->running != NULL && s->running->listed == HTTP_CONN_IDLE)
+        out->idle--;
     out->active = s->connections - out->idle;
     out->in_flight = s->in_flight;
     out->accepted = s->accepted;
