@@ -89,10 +89,10 @@ static unsigned metric_method(const struct http_request *r)
     }
 }
 
-/* Index into METRICS_DIM_STATUS: "2xx" … "5xx". */
+/* Index into METRICS_DIM_STATUS: "1xx" … "5xx". */
 static unsigned status_class(int status)
 {
-    return status < 200 ? 0 : (unsigned)status / 100 - 2;
+    return (unsigned)status / 100 - 1;
 }
 
 static bool is_wanted(const struct api_request *q, int status, uint64_t duration_ns)

@@ -29,7 +29,10 @@ const struct http_app *api_http_app(struct api *a);
 /* Called by the worker every 250 ms and after a turn with events: takes a newly published population, answers waiting
  * syncs. */
 void api_tick(struct api *a);
-/* From now on /health/ready says draining. */
+/*
+ * The worker drains: callers waiting for the end of a sync are answered now. (That the whole server is
+ * draining, health learns from the scoreboard: a worker replaced by another is nobody's outage.)
+ */
 void api_drain(struct api *a);
 /* Names of the routes for metrics_init: "endpoint" values in the order of the route table; count includes the last,
  * "unmatched". */

@@ -233,7 +233,7 @@ struct scoreboard {
     _Atomic uint64_t data_version; /* published last on this machine; 0: none since boot */
     _Atomic uint64_t restarts[SB_ROLE_COUNT][SB_MAX_INDEX];
     _Alignas(64) struct sb_check checks[SB_COMPONENT_COUNT];
-    _Atomic uint64_t redis_memory_bytes, redis_keys; /* from the probe */
+    _Atomic uint64_t redis_memory_bytes, redis_keys, redis_evictions; /* from the probe */
     _Alignas(64) _Atomic uint32_t sync_seq;
     struct sb_sync sync; /* writer: the sync process */
     _Alignas(64) struct sb_mailbox mailbox;

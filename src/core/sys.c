@@ -108,17 +108,32 @@ char sys_process_state(pid_t pid)
     return fields != NULL ? fields[0] : '\0';
 }
 
-double sys_cpu_seconds(pid_t pid)
+/* User and system ticks of the process, and of the children it has waited for. False when it is gone. */
+static bool read_ticks(pid_t pid, unsigned long long own[2], unsigned long long children[2])
 {
     char text[PROC_TEXT_BYTES];
     const char *fields = read_stat(pid, text);
-    unsigned long long user, system;
 
-    if (fields == NULL)
+    return fields != NULL && sscanf(fields, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu",
+                                    &own[0], &own[1], &children[0], &children[1]) == 4;
+}
+
+double sys_cpu_seconds(pid_t pid)
+{
+    unsigned long long own[2], children[2];
+
+    if (!read_ticks(pid, own, children))
         return 0;
-    if (sscanf(fields, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+    return (double)(own[0] + own[1]) / (double)sysconf(_SC_CLK_TCK);
+}
+
+double sys_reaped_cpu_seconds(pid_t pid)
+{
+    unsigned long long own[2], children[2];
+
+    if (!read_ticks(pid, own, children))
         return 0;
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    return (double)(children[0] + children[1]) / (double)sysconf(_SC_CLK_TCK);
 }
 
 unsigned sys_open_fds(pid_t pid)

@@ -19,6 +19,8 @@ uint64_t sys_private_rss_bytes(void);
 char sys_process_state(pid_t pid);
 /* User plus system CPU seconds used by a process so far (0: unknown). */
 double sys_cpu_seconds(pid_t pid);
+/* The same of its children that have ended and been waited for. */
+double sys_reaped_cpu_seconds(pid_t pid);
 unsigned sys_open_fds(pid_t pid); /* 0: unknown */
 /* Raises the soft limit of open files to the hard one and returns what holds then. */
 uint64_t sys_raise_fd_limit(void);

@@ -1,0 +1,84 @@
+/*
+ * api: the application of one worker: what is made at its start, and what happens at every tick.
+ */
+#include "config.h"
+
+#include "api/api.h"
+
+#include <stdlib.h>
+
+#include "api/cursor.h"
+#include "api/etag.h"
+#include "api/request.h"
+#include "api/sync_wait.h"
+
+#define HEAD_MAX_BYTES      (64 * 1024)
+#define CONSTANTS_MAX_BYTES (64 * 1024)
+
+static bool init_constants(struct api *a)
+{
+    const struct conf *conf = a->env.conf;
+    struct str bad;
+
+    arena_init(&a->constants, CONSTANTS_MAX_BYTES);
+    a->etag_seed = etag_seed(conf->settings_hash, PACKAGE_VERSION);
+    cursor_key(a->cursor_key, conf->admin_key);
+    return headers_init(&a->headers, &a->constants, conf->http_max_age) &&
+           cors_init(&a->cors, &a->constants, conf->allowed_origins) &&
+           cidr_list_parse(&a->trusted_proxies, conf->trusted_proxies, &bad);
+}
+
+struct api *api_new(const struct api_env *env)
+{
+    struct api *a = calloc(1, sizeof(*a));
+    unsigned labels;
+
+    if (a == NULL)
+        return NULL;
+    api_route_names(&labels);
+    a->env = *env;
+    a->http = request_http_app;
+    a->http.arg = a;
+    buf_init(&a->head, HEAD_MAX_BYTES);
+    buf_init(&a->body, (size_t)env->conf->max_request_memory_bytes);
+    buf_init(&a->scratch, (size_t)env->conf->max_request_memory_bytes);
+    a->router = router_new(routes, routes_count, sizeof(routes[0]));
+    if (a->router == NULL || !init_constants(a)) {
+        api_free(a);
+        return NULL;
+    }
+    dataset_slot_init(&a->data, env->conf, env->sb);
+    return a;
+}
+
+void api_free(struct api *a)
+{
+    if (a == NULL)
+        return;
+    sync_wait_free_all(a);
+    dataset_slot_close(&a->data);
+    if (a->router != NULL)
+        router_free(a->router);
+    buf_free(&a->head);
+    buf_free(&a->body);
+    buf_free(&a->scratch);
+    arena_free(&a->constants);
+    free(a);
+}
+
+const struct http_app *api_http_app(struct api *a)
+{
+    return &a->http;
+}
+
+void api_tick(struct api *a)
+{
+    dataset_slot_tick(&a->data, a->env.conf, a->env.sb);
+    sync_wait_tick(a);
+}
+
+void api_drain(struct api *a)
+{
+    a->draining = true;
+    sync_wait_tick(a);
+}

@@ -1,0 +1,32 @@
+/*
+ * search_request: from the query and body of POST /api/mcp/search to a select_query (CONTRACT 10).
+ */
+#ifndef API_SEARCH_REQUEST_H
+#define API_SEARCH_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/params.h"
+#include "base/hash.h"
+#include "data/select.h"
+
+struct search_request {
+    struct select_query query;
+    bool bare;               /* the bare-map form, which answers an array */
+    uint64_t binding;        /* of filters and sort, for cursors */
+    char sort_by[24];        /* as used: "ltv_desc" */
+    struct str unknown_sort; /* a sort_by outside the list; STR_NONE: none */
+};
+
+/* The words of sort_by, NULL-terminated. */
+extern const char *const search_sort_words[];
+
+/*
+ * `body` NULL: none. Faults are recorded in p; sort_by outside its list is told by
+ * unknown_sort, as it has an answer of its own. Filters on what `pop` has not computed yet match nothing.
+ */
+void search_request_read(struct search_request *s, struct params *p, const struct json *body,
+                         const uint8_t key[HASH_SHA256_BYTES], const struct population *pop);
+
+#endif
