@@ -6,20 +6,22 @@
 #include "core/conf.h"
 #include "core/options.h"
 
-/* A URL with its password as ***: what stands between "user:" and the last "@" (a password may hold one unescaped),
- * and any parameter called password. */
+/* A URL with the password between "user:" and "@" as ***. */
 static void print_url(struct buf *out, const char *url)
 {
-    const char *authority = strstr(url, "://"), *at = strrchr(url, '@'), *colon, *parameter;
+    const char *authority = strstr(url, "://"), *at, *colon;
 
     authority = authority != NULL ? authority + 3 : url;
-    colon = at != NULL && at > authority ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
+    size_t span = strcspn(authority, "/?#");
+    at = memrchr(authority, '@', span);
+    colon = at != NULL ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
     if (colon != NULL) {
         buf_add(out, url, (size_t)(colon - url) + 1);
         buf_add_cstr(out, "***");
         url = at;
     }
-    while ((parameter = strstr(url, "password=")) != NULL) {
+    const char *parameter = strstr(url, "password=");
+    if (parameter != NULL) {
         buf_add(out, url, (size_t)(parameter - url));
         buf_add_cstr(out, "password=***");
         url = parameter + strcspn(parameter, "&");

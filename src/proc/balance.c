@@ -51,8 +51,9 @@ bool balance_decide(struct balance *b, unsigned connections, unsigned least, uin
     }
     if (connections < b->grace)
         return true;
-    if (b->refusing_ns == 0)
+    if (b->refusing_ns == 0 || now_ns - b->refused_ns > BALANCE_LULL_NS)
         b->refusing_ns = now_ns;
+    b->refused_ns = now_ns;
     if (now_ns - b->refusing_ns < BALANCE_PATIENCE_NS)
         return false;
     b->refusing_ns = 0;

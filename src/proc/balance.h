@@ -16,6 +16,7 @@
 
 #define BALANCE_SLACK       4            /* connections above the least loaded peer, and an eighth of its number */
 #define BALANCE_PATIENCE_NS 100000000ULL /* of refusing */
+#define BALANCE_LULL_NS     50000000ULL  /* without a refusal: the next one begins anew */
 #define BALANCE_STALE_NS    1500000000ULL
 #define BALANCE_REFRESH_NS  200000000ULL
 
@@ -25,7 +26,8 @@ struct balance {
     const struct sb_slot *peers[SB_MAX_INDEX];
     unsigned peer_count;
     uint64_t refreshed_ns;
-    uint64_t refusing_ns; /* since when; 0: not */
+    uint64_t refusing_ns; /* since when without a pause; 0: not */
+    uint64_t refused_ns;  /* the last time */
     unsigned grace;       /* accept up to here whatever the peers hold; 0: no such leave */
 };
 

@@ -202,7 +202,7 @@ bool check_poll(struct check_job *job, struct check_result *r)
         sanitise(r);
         return true;
     }
-    *r = (struct check_result){ .latency_us = -1 };
+    *r = (struct check_result){ .latency_us = (int64_t)((now - job->start_ns) / 1000) };
     if (n < 0) {
         (void)finish(job);
         check_down(r, SB_ERROR_QUERY_TIMEOUT, "the check of %s did not end in %u ms", check->name, check->limit_ms);

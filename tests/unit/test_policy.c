@@ -576,18 +576,39 @@ static void test_balance_pauses_the_fuller_worker(void **state)
     assert_false(balance_decide(&b, 76, 64, T0));
 }
 
+/* Refuses every 5 ms from *now on until it no longer does, at most `ms`; answers how long it refused. */
+static unsigned refuse_for(struct balance *b, unsigned connections, uint64_t *now, unsigned ms)
+{
+    for (unsigned waited = 0; waited < ms; waited += 5, *now += 5 * MS) {
+        if (balance_decide(b, connections, 0, *now))
+            return waited;
+    }
+    return ms;
+}
+
 static void test_balance_waits_briefly(void **state)
 {
     struct balance b = { 0 };
+    uint64_t now = T0;
 
     (void)state;
-    assert_false(balance_decide(&b, 10, 0, T0));
-    assert_false(balance_decide(&b, 10, 0, T0 + BALANCE_PATIENCE_NS - 1));
+    assert_int_equal(refuse_for(&b, 10, &now, 500), 100);
     for (unsigned n = 10; n < 10 + BALANCE_SLACK; n++)
-        assert_true(balance_decide(&b, n, 0, T0 + BALANCE_PATIENCE_NS));
-    assert_false(balance_decide(&b, 10 + BALANCE_SLACK, 0, T0 + BALANCE_PATIENCE_NS));
-    assert_true(balance_decide(&b, 10, 10, T0 + BALANCE_PATIENCE_NS)); /* level again: the leave is over */
-    assert_false(balance_decide(&b, 14, 9, T0 + BALANCE_PATIENCE_NS));
+        assert_true(balance_decide(&b, n, 0, now));
+    assert_int_equal(refuse_for(&b, 10 + BALANCE_SLACK, &now, 500), 100);
+    assert_true(balance_decide(&b, 10, 10, now)); /* level again: the leave is over */
+    assert_false(balance_decide(&b, 14, 9, now));
+}
+
+static void test_balance_forgets_old_refusals(void **state)
+{
+    struct balance b = { 0 };
+    uint64_t now = T0;
+
+    (void)state;
+    assert_int_equal(refuse_for(&b, 10, &now, 50), 50);
+    now += S; /* a peer took that connection; this is another one */
+    assert_int_equal(refuse_for(&b, 10, &now, 500), 100);
 }
 
 int main(void)
@@ -622,6 +643,7 @@ int main(void)
         cmocka_unit_test(test_boot_fails_only_when_nobody_can_live),
         cmocka_unit_test(test_balance_pauses_the_fuller_worker),
         cmocka_unit_test(test_balance_waits_briefly),
+        cmocka_unit_test(test_balance_forgets_old_refusals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

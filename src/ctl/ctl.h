@@ -1,0 +1,61 @@
+/*
+ * ctl: what the commands of patronctl share.
+ *
+ * A command reads the scoreboard and sends signals; it asks the server nothing
+ * and so needs no answer from a busy process. Exit status: 0 done, 1 failed, 2 wrong usage, 3 patrond does not run,
+ * 78 settings that cannot be used.
+ */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "core/conf.h"
+#include "core/scoreboard.h"
+
+enum ctl_exit {
+    CTL_OK = 0,
+    CTL_FAILED = 1,
+    CTL_USAGE = 2,
+    CTL_NOT_RUNNING = 3,
+    CTL_CONFIG = 78
+};
+
+#define CTL_POLL_MS 50
+
+struct ctl {
+    struct conf *conf;   /* as far as it could be read */
+    struct buf problems; /* of the settings, one a line; empty: the settings are good */
+    /* Set by ctl_attach. */
+    pid_t master;
+    struct scoreboard *sb;
+};
+
+struct ctl_command {
+    const char *name, *arguments, *doc;
+    int (*run)(struct ctl *ctl, int argc, char **argv); /* argv[0] is the command's name */
+};
+
+/* Finds the running master by its lock and maps its scoreboard; CTL_OK, or the exit status after saying why not. */
+int ctl_attach(struct ctl *ctl, bool writable);
+/* Is the master that ctl_attach found still there? */
+bool ctl_running(const struct ctl *ctl);
+/* Sends the master the signal of a command (proc/signals); CTL_OK or CTL_FAILED, said. */
+int ctl_signal(const struct ctl *ctl, const char *verb);
+void ctl_pause(void); /* CTL_POLL_MS */
+/* Says on stderr what went wrong ("patronctl: …") and answers `status`. */
+int ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+int ctl_status(struct ctl *ctl, int argc, char **argv);
+int ctl_sync(struct ctl *ctl, int argc, char **argv);
+int ctl_reload(struct ctl *ctl, int argc, char **argv);
+int ctl_stop(struct ctl *ctl, int argc, char **argv);
+int ctl_check(struct ctl *ctl, int argc, char **argv);
+
+/* The scoreboard as one JSON object (status --json). */
+void ctl_status_json(const struct ctl *ctl, struct buf *out);
+
+#endif

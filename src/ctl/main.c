@@ -1,0 +1,86 @@
+/*
+ * patronctl: the command line and the table of commands.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "core/metrics.h"
+#include "core/sys.h"
+#include "ctl/ctl.h"
+
+#define DEFAULT_FILE PATROND_SYSCONFDIR "/patrond/patrond.conf"
+#define MAX_TEXT     65536
+
+static const struct ctl_command commands[] = {
+    { "status", "[--json]", "show processes, dependencies and the sync", ctl_status },
+    { "sync", "[--full | --dry-run] [--wait]", "start a sync run, with --wait until it has ended", ctl_sync },
+    { "reload", "", "read the settings again and wait for the outcome", ctl_reload },
+    { "stop", "", "drain, stop, and wait for the end", ctl_stop },
+    { "check", "[postgres | redis | source | self]", "ask the dependencies now, from here", ctl_check },
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static int usage(FILE *to, int status)
+{
+    fprintf(to, "usage: patronctl [-c FILE] COMMAND\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(to, "  %-6s %-36s %s\n", commands[i].name, commands[i].arguments, commands[i].doc);
+    fprintf(to, "  -c FILE  the server's settings (default: " DEFAULT_FILE ", if there is one)\n");
+    return status;
+}
+
+static const struct ctl_command *find(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static int run(const struct ctl_command *command, const char *path, int argc, char **argv)
+{
+    struct ctl ctl = { .conf = NULL };
+    struct buf warnings;
+    int status;
+
+    buf_init(&ctl.problems, MAX_TEXT);
+    buf_init(&warnings, MAX_TEXT);
+    ctl.conf = conf_load_lenient(path, &ctl.problems, &warnings);
+    if (ctl.conf == NULL)
+        return ctl_fail(CTL_FAILED, "out of memory");
+    status = command->run(&ctl, argc, argv);
+    scoreboard_close(ctl.sb);
+    conf_free(ctl.conf);
+    buf_free(&ctl.problems);
+    buf_free(&warnings);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = access(DEFAULT_FILE, F_OK) == 0 ? DEFAULT_FILE : NULL;
+    const struct ctl_command *command;
+    int option;
+
+    while ((option = getopt(argc, argv, "+c:h")) != -1) {
+        if (option == 'c')
+            path = optarg;
+        else if (option == 'h')
+            return usage(stdout, CTL_OK);
+        else
+            return usage(stderr, CTL_USAGE);
+    }
+    if (optind >= argc)
+        return usage(stderr, CTL_USAGE);
+    command = find(argv[optind]);
+    if (command == NULL) {
+        fprintf(stderr, "patronctl: no command %s\n", argv[optind]);
+        return usage(stderr, CTL_USAGE);
+    }
+    log_init("patronctl", LOG_LEVEL_WARNING, false);
+    metrics_init(NULL, 0);
+    return run(command, path, argc - optind, argv + optind);
+}

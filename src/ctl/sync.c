@@ -1,0 +1,140 @@
+/*
+ * sync: posts a request into the mailbox, wakes the sync process, reads its answer, and follows the run.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "ctl/ctl.h"
+
+#define ANSWER_S 15 /* for the box to be free, and for the answer */
+
+struct options {
+    enum sb_mode mode;
+    bool wait;
+};
+
+static bool read_options(int argc, char **argv, struct options *o)
+{
+    *o = (struct options){ .mode = SB_MODE_INCREMENTAL };
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--wait") == 0)
+            o->wait = true;
+        else if (strcmp(argv[i], "--full") == 0 && o->mode == SB_MODE_INCREMENTAL)
+            o->mode = SB_MODE_FULL;
+        else if (strcmp(argv[i], "--dry-run") == 0 && o->mode == SB_MODE_INCREMENTAL)
+            o->mode = SB_MODE_DRY_RUN;
+        else
+            return false;
+    }
+    return true;
+}
+
+/* 0: the box did not come free. */
+static uint32_t post(struct ctl *ctl, enum sb_mode mode)
+{
+    struct sb_mail_request r = {
+        .mode = mode, .trigger = SB_BY_CLI, .start_day = CLOCK_NO_DAY, .end_day = CLOCK_NO_DAY
+    };
+    uint64_t end_ns = clock_mono_ns() + ANSWER_S * CLOCK_NS_PER_S;
+    uint32_t ticket;
+
+    while ((ticket = scoreboard_mail_post(ctl->sb, &r)) == 0 && clock_mono_ns() < end_ns)
+        ctl_pause();
+    return ticket;
+}
+
+/* CTL_OK: *run_id is the run started. */
+static int answer(struct ctl *ctl, uint32_t ticket, int64_t *run_id)
+{
+    uint64_t end_ns = clock_mono_ns() + ANSWER_S * CLOCK_NS_PER_S;
+    enum sb_mail_answer what;
+
+    while (!scoreboard_mail_poll(ctl->sb, ticket, &what, run_id)) {
+        if (!ctl_running(ctl) || clock_mono_ns() > end_ns)
+            return ctl_fail(CTL_FAILED, "the sync process does not answer; see patronctl status");
+        ctl_pause();
+    }
+    switch (what) {
+    case SB_ANSWER_STARTED:
+        printf("run %lld started\n", (long long)*run_id);
+        return CTL_OK;
+    case SB_ANSWER_ALREADY_RUNNING:
+        return ctl_fail(CTL_FAILED, "another sync is already running (run %lld)", (long long)*run_id);
+    case SB_ANSWER_NOT_CONFIGURED:
+        return ctl_fail(CTL_FAILED, "no source is configured: set SYNC_SOURCE or AZURE_SQL_*");
+    case SB_ANSWER_DATABASE_DOWN:
+        return ctl_fail(CTL_FAILED, "PostgreSQL is down; see patronctl check postgres");
+    default:
+        return ctl_fail(CTL_FAILED, "the request was refused");
+    }
+}
+
+static int report(const struct sb_run *run)
+{
+    double seconds = (double)(run->finished_us - run->started_us) / 1e6;
+
+    if (run->status != SB_RUN_SUCCESS)
+        return ctl_fail(CTL_FAILED, "run %lld %s after %.1f s: %s", (long long)run->run_id,
+                        sb_run_status_name(run->status), seconds, run->error);
+    printf("run %lld succeeded in %.1f s: %lld rows read, %lld inserted, %lld updated, %lld deleted, %lld skipped\n",
+           (long long)run->run_id, seconds, (long long)run->rows_read, (long long)run->rows_inserted,
+           (long long)run->rows_updated, (long long)run->rows_deleted, (long long)run->rows_skipped);
+    return CTL_OK;
+}
+
+static const struct sb_run *finished_run(const struct sb_sync *sync, int64_t run_id)
+{
+    if (sync->run.run_id == run_id)
+        return sync->running ? NULL : &sync->run;
+    for (uint32_t i = 0; i < sync->run_count; i++) {
+        if (sync->runs[i].run_id == run_id && sync->runs[i].status != SB_RUN_RUNNING)
+            return &sync->runs[i];
+    }
+    return NULL;
+}
+
+/* The run has its own deadline, kept by the server: no other is needed here. */
+static int follow(struct ctl *ctl, int64_t run_id)
+{
+    struct sb_sync sync;
+    uint32_t phase = SB_PHASE_COUNT;
+
+    for (;;) {
+        const struct sb_run *run;
+
+        if (!ctl_running(ctl))
+            return ctl_fail(CTL_FAILED, "patrond stopped during the run");
+        if (scoreboard_sync_read(ctl->sb, &sync)) {
+            run = finished_run(&sync, run_id);
+            if (run != NULL)
+                return report(run);
+            if (sync.running && sync.run.run_id == run_id && sync.phase != phase) {
+                phase = sync.phase;
+                fprintf(stderr, "%s (%lld rows read)\n", sb_phase_name(phase), (long long)sync.run.rows_read);
+            }
+        }
+        ctl_pause();
+    }
+}
+
+int ctl_sync(struct ctl *ctl, int argc, char **argv)
+{
+    struct options o;
+    uint32_t ticket;
+    int64_t run_id;
+    int status;
+
+    if (!read_options(argc, argv, &o))
+        return ctl_fail(CTL_USAGE, "usage: patronctl sync [--full | --dry-run] [--wait]");
+    status = ctl_attach(ctl, true);
+    if (status != CTL_OK)
+        return status;
+    ticket = post(ctl, o.mode);
+    if (ticket == 0)
+        return ctl_fail(CTL_FAILED, "another request is in the mailbox; try again");
+    if (ctl_signal(ctl, "sync") != CTL_OK)
+        return CTL_FAILED;
+    status = answer(ctl, ticket, &run_id);
+    return status == CTL_OK && o.wait ? follow(ctl, run_id) : status;
+}
