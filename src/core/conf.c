@@ -11,158 +11,178 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "core/conf_check.h"
+#include "core/conf_value.h"
 #include "core/options.h"
 #include "core/sys.h"
 
-#define FILE_MAX_BYTES  262144
-#define VALUE_MAX_BYTES 8192
-#define OPTIONS_MAX     160
+#define FILE_MAX_BYTES   262144
+#define SECRET_MAX_BYTES 8192
+#define SHOWN_BYTES      80 /* of a value or a name in a problem */
+
+/* Names the earlier service read; they do nothing here. */
+static const char *const ignored_names[] = {
+    "API_KEY",      "SKIP_DATA_LOAD", "USE_CONSOLIDATED_MCP_TOOLS", "DB_ECHO", "AUTO_RELOAD",
+    "API_BASE_URL", "ENCRYPTION_KEY",
+};
+#define IGNORED_NAMES (sizeof(ignored_names) / sizeof(ignored_names[0]))
 
 struct reader {
     struct conf *conf;
-    struct buf *problems, *warnings;
-    bool seen[OPTIONS_MAX]; /* set in the file */
+    struct buf *problems;
+    const struct option *table;
+    size_t count;
+    struct conf_origins origins;
+    bool ignored_seen[IGNORED_NAMES];
 };
 
-/* Names the earlier service read; they do nothing here. */
-static const char *const ignored_names[] = { "API_KEY",       "SKIP_DATA_LOAD", "USE_CONSOLIDATED_MCP_TOOLS",
-                                             "DB_ECHO",       "AUTO_RELOAD",    "API_BASE_URL",
-                                             "ENCRYPTION_KEY" };
+/* One name and value as they were found; `where` outlives the reading. */
+struct finding {
+    const char *where;
+    struct str name, value;
+};
 
-static bool ignored(struct str name)
+static int shown(struct str s)
 {
-    for (size_t i = 0; i < sizeof(ignored_names) / sizeof(ignored_names[0]); i++)
-        if (str_eq_lit(name, ignored_names[i]))
-            return true;
-    return false;
+    return (int)(s.len < SHOWN_BYTES ? s.len : SHOWN_BYTES);
 }
 
-/* "<n>/<s|m|h|d>;burst=<n>", or 0. */
-static bool parse_rate(struct str s, struct conf_rate *rate)
+/* Credentials may stand in the file, in a file of their own or among systemd's credentials. */
+static bool is_secret(const struct option *o)
 {
-    struct str rest = s, count, period, burst;
-    uint64_t n, b;
+    return (o->flags & (OPTION_SECRET | OPTION_URL)) != 0;
+}
 
-    if (str_eq_lit(s, "0")) {
-        *rate = (struct conf_rate){ 0 };
-        return true;
+static void report_value(struct buf *problems, const struct option *o, const char *where, struct str value,
+                         const char *expected)
+{
+    struct str text = is_secret(o) ? STR_LIT("***") : value;
+
+    buf_printf(problems, "%s: %s = %.*s: expected %s", where, o->name, shown(text), text.p, expected);
+    if (o->type == OPTION_INT || o->type == OPTION_DOUBLE)
+        buf_printf(problems, " from %.15g to %.15g", o->least, o->most);
+    for (int i = 0; o->type == OPTION_CHOICE && o->choices[i] != NULL; i++)
+        buf_printf(problems, "%s%s", i > 0 ? ", " : ": ", o->choices[i]);
+    buf_add_char(problems, '\n');
+}
+
+static void apply(struct reader *r, const struct option *o, const char *where, struct str value)
+{
+    const char *expected = conf_value_store(r->conf, o, value);
+
+    r->origins.of[o - r->table] = where;
+    if (expected != NULL)
+        report_value(r->problems, o, where, value, expected);
+}
+
+/* The value is the text of a file, without the newline at its end. */
+static void apply_secret_file(struct reader *r, const struct option *o, const char *path, bool optional)
+{
+    const char *where = arena_strdup(&r->conf->arena, str_from(path));
+    struct str s;
+    size_t n;
+    char *text = sys_read_file(path, SECRET_MAX_BYTES, &n);
+
+    if (text == NULL) {
+        if (!optional || errno != ENOENT)
+            buf_printf(r->problems, "%s: file %s cannot be read: %s\n", o->name, path, strerror(errno));
+        return;
     }
-    if (!str_split(&rest, '/', &count) || !str_split(&rest, ';', &period) || !str_starts(rest, "burst="))
-        return false;
-    burst = (struct str){ rest.p + 6, rest.len - 6 };
-    if (!str_to_u64(count, &n) || !str_to_u64(burst, &b) || n < 1 || n > 1000000000 || b < 1 || b > 1000000000)
-        return false;
-    static const char units[] = "smhd";
-    static const int64_t seconds[] = { 1, 60, 3600, 86400 };
-    const char *unit = period.len == 1 ? memchr(units, period.p[0], 4) : NULL;
-    if (unit == NULL)
-        return false;
-    *rate = (struct conf_rate){ .count = (int64_t)n, .period_s = seconds[unit - units], .burst = (int64_t)b };
-    return true;
+    s = (struct str){ text, n };
+    while (s.len > 0 && (s.p[s.len - 1] == '\n' || s.p[s.len - 1] == '\r'))
+        s.len--;
+    apply(r, o, where, s);
+    explicit_bzero(text, n);
+    free(text);
 }
 
-static bool parse_choice(const struct option *o, struct str s, int *choice)
+/* The secret whose NAME_FILE this is, or NULL. */
+static const struct option *secret_of_file_name(struct str name)
 {
-    for (int i = 0; o->choices[i] != NULL; i++) {
-        if (str_ieq(s, o->choices[i])) {
-            *choice = i;
+    static const char suffix[] = "_FILE";
+    size_t n = sizeof(suffix) - 1;
+    const struct option *o;
+
+    if (name.len <= n || memcmp(name.p + name.len - n, suffix, n) != 0)
+        return NULL;
+    o = options_find(name.p, name.len - n);
+    return o != NULL && is_secret(o) ? o : NULL;
+}
+
+static bool is_ignored(struct reader *r, struct str name)
+{
+    for (size_t i = 0; i < IGNORED_NAMES; i++) {
+        if (str_eq_lit(name, ignored_names[i])) {
+            r->ignored_seen[i] = true;
             return true;
         }
     }
     return false;
 }
 
-/* Stores the value; NULL, or what kind of text was expected. */
-static const char *store(struct conf *c, const struct option *o, struct str s)
+/* Takes one pair of quotes off; false when a quote is not closed. */
+static bool unquote(struct str *s)
 {
-    void *at = (char *)c + o->offset;
+    if (s->len == 0 || s->p[0] != '"')
+        return true;
+    if (s->len < 2 || s->p[s->len - 1] != '"')
+        return false;
+    *s = (struct str){ s->p + 1, s->len - 2 };
+    return true;
+}
 
-    switch (o->type) {
-    case OPTION_STRING: {
-        if (s.len > VALUE_MAX_BYTES || (s.len > 0 && memchr(s.p, '\0', s.len) != NULL))
-            return "a text of at most 8192 bytes";
-        const char *copy = arena_strdup(&c->arena, s);
-        *(const char **)at = copy != NULL ? copy : "";
-        return copy != NULL ? NULL : "less text in all";
+static void read_secret_path(struct reader *r, const struct option *o, const struct finding *f)
+{
+    char *path = arena_strdup(&r->conf->arena, f->value);
+
+    if (path != NULL && *path != '\0')
+        apply_secret_file(r, o, path, false);
+}
+
+static void read_finding(struct reader *r, const struct finding *f)
+{
+    const struct option *o = options_find(f->name.p, f->name.len);
+    const struct option *secret = o == NULL ? secret_of_file_name(f->name) : NULL;
+    const struct option *either = o != NULL ? o : secret;
+
+    if (either == NULL) {
+        if (!is_ignored(r, f->name))
+            buf_printf(r->problems, "%s: unknown setting %.*s; see patrond.conf(5)\n", f->where, shown(f->name),
+                       f->name.p);
+        return;
     }
-    case OPTION_INT:
-        return str_to_i64(s, at) && (double)*(int64_t *)at >= o->least && (double)*(int64_t *)at <= o->most
-                   ? NULL
-                   : "a whole number";
-    case OPTION_DOUBLE:
-        return str_to_double(s, at) && *(double *)at >= o->least && *(double *)at <= o->most ? NULL : "a number";
-    case OPTION_BOOL:
-        return str_to_bool(s, at) ? NULL : "true or false";
-    case OPTION_RATE:
-        return parse_rate(s, at) ? NULL : "<n>/<s|m|h|d>;burst=<n>, or 0";
-    case OPTION_CHOICE:
-        return parse_choice(o, s, at) ? NULL : "one of its words";
-    }
-    return "another kind";
+    if (r->origins.of[either - r->table] != NULL)
+        buf_printf(r->problems, "%s: %s is set twice, first at %s; keep one\n", f->where, either->name,
+                   r->origins.of[either - r->table]);
+    if (o != NULL)
+        apply(r, o, f->where, f->value);
+    else
+        read_secret_path(r, secret, f);
 }
 
-static void report_value(struct buf *problems, const struct option *o, struct str where, struct str value,
-                         const char *expected)
+static void read_line(struct reader *r, struct str line, const char *where)
 {
-    buf_add_str(problems, where);
-    buf_printf(problems, ": %s = %.*s: expected %s", o->name,
-               o->flags & OPTION_SECRET ? 3 : (int)(value.len < 80 ? value.len : 80),
-               o->flags & OPTION_SECRET ? "***" : value.p, expected);
-    if (o->type == OPTION_INT || o->type == OPTION_DOUBLE)
-        buf_printf(problems, " from %.15g to %.15g", o->least, o->most);
-    for (int i = 0; o->type == OPTION_CHOICE && o->choices[i] != NULL; i++)
-        buf_printf(problems, "%s%s", i ? ", " : ": ", o->choices[i]);
-    buf_add_char(problems, '\n');
-}
-
-static void apply(struct reader *r, const struct option *o, struct str where, struct str value)
-{
-    const char *expected = store(r->conf, o, value);
-
-    if (expected != NULL)
-        report_value(r->problems, o, where, value, expected);
-}
-
-static struct str unquote(struct str s)
-{
-    if (s.len >= 2 && s.p[0] == '"' && s.p[s.len - 1] == '"')
-        return (struct str){ s.p + 1, s.len - 2 };
-    return s;
-}
-
-static void read_line(struct reader *r, struct str line, struct str where)
-{
-    struct str rest = line, name;
-    size_t count;
+    struct finding f = { .where = where };
+    struct str rest = line;
 
     if (line.len == 0 || line.p[0] == '#')
         return;
     if (memchr(line.p, '=', line.len) == NULL) {
-        buf_printf(r->problems, "%.*s: not understood; write NAME = value\n", (int)where.len, where.p);
+        buf_printf(r->problems, "%s: not understood; write NAME = value\n", where);
         return;
     }
-    str_split(&rest, '=', &name);
-    name = str_trim(name);
-    const struct option *o = options_find(name.p, name.len);
-    if (o == NULL && ignored(name)) {
-        buf_printf(r->warnings, "%.*s: %.*s is no longer used\n", (int)where.len, where.p, (int)name.len, name.p);
+    (void)str_split(&rest, '=', &f.name);
+    f.name = str_trim(f.name);
+    f.value = str_trim(rest);
+    if (!unquote(&f.value)) {
+        buf_printf(r->problems, "%s: %.*s: a quote is not closed; end the value with \"\n", where, shown(f.name),
+                   f.name.p);
         return;
     }
-    if (o == NULL) {
-        buf_printf(r->problems, "%.*s: unknown setting %.*s; see patrond.conf(5)\n", (int)where.len, where.p,
-                   (int)(name.len < 64 ? name.len : 64), name.p);
-        return;
-    }
-    bool *seen = &r->seen[o - options_table(&count)];
-    if (*seen)
-        buf_printf(r->problems, "%.*s: %s is set twice; keep one\n", (int)where.len, where.p, o->name);
-    *seen = true;
-    apply(r, o, where, unquote(str_trim(rest)));
+    read_finding(r, &f);
 }
 
 static void read_file(struct reader *r, const char *path)
@@ -170,54 +190,30 @@ static void read_file(struct reader *r, const char *path)
     size_t n;
     unsigned number = 0;
     char *text = sys_read_file(path, FILE_MAX_BYTES, &n);
+    struct str rest, line;
 
     if (text == NULL) {
         buf_printf(r->problems, "%s: cannot be read: %s\n", path, strerror(errno));
         return;
     }
-    struct str rest = { text, n }, line;
+    rest = (struct str){ text, n };
     while (str_split(&rest, '\n', &line)) {
-        char where[512];
-        number++;
-        int len = snprintf(where, sizeof(where), "%s:%u", path, number);
+        const char *where = arena_printf(&r->conf->arena, "%s:%u", path, ++number);
+
         if (line.len > 0 && line.p[line.len - 1] == '\r')
             line.len--;
-        read_line(r, str_trim(line),
-                  (struct str){ where, (size_t)len < sizeof(where) ? (size_t)len : sizeof(where) - 1 });
+        read_line(r, str_trim(line), where != NULL ? where : path);
     }
-    free(text);
-}
-
-/* A secret's file: its contents without the last newline. */
-static void read_secret_file(struct reader *r, const struct option *o, const char *path, bool optional)
-{
-    size_t n;
-    char *text = sys_read_file(path, VALUE_MAX_BYTES, &n);
-
-    if (text == NULL) {
-        if (!optional || errno != ENOENT)
-            buf_printf(r->problems, "%s: file %s cannot be read: %s\n", o->name, path, strerror(errno));
-        return;
-    }
-    struct str s = { text, n };
-    while (s.len > 0 && (s.p[s.len - 1] == '\n' || s.p[s.len - 1] == '\r'))
-        s.len--;
-    apply(r, o, str_from(path), s);
     explicit_bzero(text, n);
     free(text);
 }
 
-static bool secret(const struct option *o)
-{
-    return (o->flags & (OPTION_SECRET | OPTION_URL)) != 0;
-}
-
 static void read_credential(struct reader *r, const struct option *o, const char *dir)
 {
-    char path[1024];
+    const char *path = arena_printf(&r->conf->arena, "%s/%s", dir, o->name);
 
-    if (secret(o) && (size_t)snprintf(path, sizeof(path), "%s/%s", dir, o->name) < sizeof(path))
-        read_secret_file(r, o, path, true);
+    if (path != NULL)
+        apply_secret_file(r, o, path, true);
 }
 
 static void read_environment(struct reader *r, const struct option *o)
@@ -225,39 +221,42 @@ static void read_environment(struct reader *r, const struct option *o)
     char file_name[128];
     const char *value;
 
-    snprintf(file_name, sizeof(file_name), "%s_FILE", o->name);
-    if (secret(o) && (value = getenv(file_name)) != NULL && *value != '\0')
-        read_secret_file(r, o, value, false);
+    (void)snprintf(file_name, sizeof(file_name), "%s_FILE", o->name);
+    value = is_secret(o) ? getenv(file_name) : NULL;
+    if (value != NULL && *value != '\0')
+        apply_secret_file(r, o, value, false);
     value = getenv(o->name);
     if (value == NULL && o->alias != NULL)
         value = getenv(o->alias);
     if (value != NULL)
-        apply(r, o, STR_LIT("environment"), str_trim(str_from(value)));
+        apply(r, o, "environment", str_trim(str_from(value)));
 }
 
-/* PORT replaces the port of LISTEN. */
-static void apply_port(struct reader *r)
+/* One warning for all of them. */
+static void warn_ignored(struct reader *r, struct buf *warnings)
 {
-    const char *port = getenv("PORT"), *listen = r->conf->listen, *colon = strrchr(listen, ':');
-    uint64_t n;
+    const char *before = "";
 
-    if (port == NULL || *port == '\0')
-        return;
-    if (!str_to_u64(str_from(port), &n) || n > 65535) {
-        buf_printf(r->problems, "environment: PORT = %.32s: expected a port from 0 to 65535\n", port);
-        return;
+    for (size_t i = 0; i < IGNORED_NAMES; i++) {
+        if (!r->ignored_seen[i] && getenv(ignored_names[i]) == NULL)
+            continue;
+        buf_printf(warnings, "%s%s", before, ignored_names[i]);
+        before = ", ";
     }
-    int host = colon != NULL ? (int)(colon - listen) : (int)strlen(listen);
-    const char *joined = arena_printf(&r->conf->arena, "%.*s:%u", host, listen, (unsigned)n);
-    if (joined != NULL)
-        r->conf->listen = joined;
+    if (*before != '\0')
+        buf_add_cstr(warnings, ": read by the earlier service, not used here\n");
 }
 
-static void warn_ignored_environment(struct buf *warnings)
+/* PORT replaces the port of LISTEN; that it is one was checked. */
+static void apply_port(struct conf *c)
 {
-    for (size_t i = 0; i < sizeof(ignored_names) / sizeof(ignored_names[0]); i++)
-        if (getenv(ignored_names[i]) != NULL)
-            buf_printf(warnings, "environment: %s is no longer used\n", ignored_names[i]);
+    const char *colon = strrchr(c->listen, ':'), *joined;
+
+    if (c->port[0] == '\0' || colon == NULL)
+        return;
+    joined = arena_printf(&c->arena, "%.*s:%s", (int)(colon - c->listen), c->listen, c->port);
+    if (joined != NULL)
+        c->listen = joined;
 }
 
 static void hash_settings(struct conf *c)
@@ -270,36 +269,40 @@ static void hash_settings(struct conf *c)
     buf_free(&text);
 }
 
+static void read_all(struct reader *r, const char *path)
+{
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+
+    for (size_t i = 0; i < r->count; i++)
+        apply(r, &r->table[i], "default", str_from(r->table[i].initial));
+    memset(&r->origins, 0, sizeof(r->origins));
+    if (path != NULL)
+        read_file(r, path);
+    for (size_t i = 0; i < r->count; i++) {
+        if (credentials != NULL && is_secret(&r->table[i]))
+            read_credential(r, &r->table[i], credentials);
+        read_environment(r, &r->table[i]);
+    }
+}
+
 struct conf *conf_load_lenient(const char *path, struct buf *problems, struct buf *warnings)
 {
-    size_t count;
-    const struct option *table = options_table(&count);
-    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
     struct conf *c = calloc(1, sizeof(*c));
+    struct reader r = { .conf = c, .problems = problems };
 
     if (c == NULL) {
         buf_add_cstr(problems, "out of memory while reading the settings\n");
         return NULL;
     }
-    struct reader r = { .conf = c, .problems = problems, .warnings = warnings };
+    r.table = options_table(&r.count);
     arena_init(&c->arena, 1 << 20);
-    for (size_t i = 0; i < count; i++)
-        apply(&r, &table[i], STR_LIT("default"), str_from(table[i].initial));
-    c->path = path != NULL ? arena_strdup(&c->arena, str_from(path)) : "";
-    if (c->path == NULL) {
-        conf_free(c);
-        return NULL;
-    }
-    if (path != NULL)
-        read_file(&r, path);
-    for (size_t i = 0; i < count; i++) {
-        if (credentials != NULL)
-            read_credential(&r, &table[i], credentials);
-        read_environment(&r, &table[i]);
-    }
-    apply_port(&r);
-    warn_ignored_environment(warnings);
-    conf_check(c, problems);
+    c->path = arena_strdup(&c->arena, str_from(path));
+    read_all(&r, path);
+    warn_ignored(&r, warnings);
+    conf_check(c, &r.origins, problems);
+    apply_port(c);
+    if (c->arena.exhausted)
+        buf_add_cstr(problems, "the settings take more than 1 MiB of text\n");
     return c;
 }
 
@@ -318,9 +321,17 @@ struct conf *conf_load(const char *path, struct buf *problems, struct buf *warni
 
 void conf_free(struct conf *c)
 {
+    size_t count;
+    const struct option *table = options_table(&count);
+
     if (c == NULL)
         return;
-    explicit_bzero((void *)(uintptr_t)c->admin_key, strlen(c->admin_key));
+    for (size_t i = 0; i < count; i++) {
+        char *text = is_secret(&table[i]) ? *(char **)((char *)c + table[i].offset) : NULL;
+
+        if (text != NULL && *text != '\0')
+            explicit_bzero(text, strlen(text));
+    }
     arena_free(&c->arena);
     free(c);
 }

@@ -28,10 +28,6 @@ enum conf_access_log {
     CONF_ACCESS_SLOW,
     CONF_ACCESS_OFF
 };
-enum conf_environment {
-    CONF_ENV_PRODUCTION,
-    CONF_ENV_OTHER
-};
 
 /* Strings are never NULL; "" is "not set". Times in seconds unless the name ends in _ms. */
 struct conf {
@@ -40,7 +36,8 @@ struct conf {
     uint64_t settings_hash; /* of all effective values: part of every ETag */
 
     const char *listen; /* address:port or [v6]:port, PORT already applied */
-    int64_t workers;    /* 0 = as many as CPUs */
+    const char *port;
+    int64_t workers; /* 0 = as many as CPUs */
     int64_t max_connections;
     const char *state_dir, *run_dir;
     const char *environment;
@@ -107,11 +104,14 @@ struct conf *conf_load(const char *path, struct buf *problems, struct buf *warni
  */
 struct conf *conf_load_lenient(const char *path, struct buf *problems, struct buf *warnings);
 void conf_free(struct conf *c);
+/* Is this line of `problems` one for the event security_validation_failed (the others: configuration_invalid)? */
+bool conf_problem_is_security(struct str line);
 
 /* One "NAME = value" line a setting, in the table's order; secrets as "***", DATABASE_URL and REDIS_URL with the
  * password masked. */
 void conf_print(const struct conf *c, struct buf *out);
-/* Names (comma separated) of the settings that differ; `locked` of those that only a restart can change. */
+/* Names (comma separated) of the settings that differ: those a reload changes, and those only a restart can change.
+ */
 void conf_diff(const struct conf *old, const struct conf *fresh, struct buf *changed, struct buf *locked);
 
 /* Worker processes to run: WORKERS, or the CPUs of this process's affinity and cgroup quota, 1..CONF_MAX_WORKERS. */

@@ -6,22 +6,20 @@
 #include "core/conf.h"
 #include "core/options.h"
 
-/* A URL with the password between "user:" and "@" as ***. */
+/* A URL with its password as ***: what stands between "user:" and the last "@" (a password may hold one unescaped),
+ * and any parameter called password. */
 static void print_url(struct buf *out, const char *url)
 {
-    const char *authority = strstr(url, "://"), *at, *colon;
+    const char *authority = strstr(url, "://"), *at = strrchr(url, '@'), *colon, *parameter;
 
     authority = authority != NULL ? authority + 3 : url;
-    size_t span = strcspn(authority, "/?#");
-    at = memrchr(authority, '@', span);
-    colon = at != NULL ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
+    colon = at != NULL && at > authority ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
     if (colon != NULL) {
         buf_add(out, url, (size_t)(colon - url) + 1);
         buf_add_cstr(out, "***");
         url = at;
     }
-    const char *parameter = strstr(url, "password=");
-    if (parameter != NULL) {
+    while ((parameter = strstr(url, "password=")) != NULL) {
         buf_add(out, url, (size_t)(parameter - url));
         buf_add_cstr(out, "password=***");
         url = parameter + strcspn(parameter, "&");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/conf.h"
+#include "core/conf_check.h"
 
 #define AT(member) offsetof(struct conf, member)
 
@@ -36,6 +37,7 @@ static const char *const access_logs[] = { "all", "slow", "off", NULL };
 
 static const struct option table[] = {
     TEXT("LISTEN", listen, "0.0.0.0:8000", OPTION_NO_RELOAD, "Address and port to listen on, IPv4 or [IPv6]."),
+    TEXT("PORT", port, "", OPTION_NO_RELOAD, "Replaces the port of LISTEN."),
     WHOLE("WORKERS", workers, "0", 0, CONF_MAX_WORKERS, OPTION_NO_RELOAD,
           "HTTP processes; 0: as many as CPUs of its affinity and cgroup quota."),
     WHOLE("MAX_CONNECTIONS", max_connections, "10000", 1, 1000000, OPTION_NO_RELOAD,
@@ -148,6 +150,8 @@ static const struct option table[] = {
     { "ALERT_WEBHOOK_URL", "SLACK_WEBHOOK_URL", OPTION_STRING, AT(alert_webhook_url), "", 0, 0, NULL, OPTION_SECRET,
       "Where alerts are posted, in Slack's incoming-webhook format." },
 };
+
+_Static_assert(sizeof(table) / sizeof(table[0]) <= CONF_MAX_OPTIONS, "conf_check keeps an origin for each");
 
 const struct option *options_table(size_t *count)
 {

@@ -16,7 +16,11 @@
 
 #include "core/scoreboard.h"
 
-enum sync_db_status { SYNC_DB_OK, SYNC_DB_ERROR, SYNC_DB_STOPPED };
+enum sync_db_status {
+    SYNC_DB_OK,
+    SYNC_DB_ERROR,
+    SYNC_DB_STOPPED
+};
 
 struct sync_db {
     PGconn *connection;
@@ -28,17 +32,22 @@ struct sync_db {
 };
 
 /* Connects within timeout_s. The handle is usable (closed) also after a failure. */
-enum sync_db_status sync_db_open(struct sync_db *db, const char *url, int timeout_s, bool (*beat)(void *arg), void *arg);
+enum sync_db_status sync_db_open(struct sync_db *db, const char *url, int timeout_s, bool (*beat)(void *arg),
+                                 void *arg);
 void sync_db_close(struct sync_db *db);
 
-/* Runs one or more statements without parameters; results are dropped. `what` names it in errors ("creating the stage"). */
+/* Runs one or more statements without parameters; results are dropped. `what` names it in errors ("creating the
+ * stage"). */
 enum sync_db_status sync_db_exec(struct sync_db *db, const char *what, const char *sql);
-/* The same with $1 … in text form (NULL: null); `*result` (may be NULL to drop it) is the caller's to PQclear, NULL on failure. */
-enum sync_db_status sync_db_query(struct sync_db *db, const char *what, const char *sql, const char *const *values, int count,
-                                  PGresult **result);
+/* The same with $1 … in text form (NULL: null); `*result` (may be NULL to drop it) is the caller's to PQclear, NULL
+ * on failure. */
+enum sync_db_status sync_db_query(struct sync_db *db, const char *what, const char *sql, const char *const *values,
+                                  int count, PGresult **result);
+/* Rolls back what is open; the error of before stays in the handle. */
+void sync_db_rollback(struct sync_db *db);
 /* First column of the first row as an integer; `missing` when there is no row or it is null. */
-enum sync_db_status sync_db_query_i64(struct sync_db *db, const char *what, const char *sql, const char *const *values,
-                                      int count, int64_t missing, int64_t *out);
+enum sync_db_status sync_db_query_i64(struct sync_db *db, const char *what, const char *sql,
+                                      const char *const *values, int count, int64_t missing, int64_t *out);
 
 /* COPY … FROM STDIN: begin, any number of puts, end (rows: what the server counted). Any failure ends the COPY. */
 enum sync_db_status sync_db_copy_begin(struct sync_db *db, const char *what, const char *sql);
@@ -47,7 +56,8 @@ enum sync_db_status sync_db_copy_end(struct sync_db *db, const char *what, int64
 
 /* COPY … TO STDOUT: each row to `fn` (false: stop early, reported as SYNC_DB_STOPPED). */
 typedef bool (*sync_db_row_fn)(const char *row, size_t n, void *arg);
-enum sync_db_status sync_db_copy_out(struct sync_db *db, const char *what, const char *sql, sync_db_row_fn fn, void *arg);
+enum sync_db_status sync_db_copy_out(struct sync_db *db, const char *what, const char *sql, sync_db_row_fn fn,
+                                     void *arg);
 
 /* Appends `text` escaped for COPY's text format (\\N is the caller's business). */
 struct buf;

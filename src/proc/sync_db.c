@@ -1,0 +1,348 @@
+/*
+ * sync_db: see the header. libpq is used asynchronously, so that nothing here waits longer than one poll.
+ */
+#include "proc/sync_db.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/str.h"
+
+#define POLL_MS 200
+
+/* SQLSTATE to the reason an operator acts on. */
+static enum sb_reason reason_of(const char *sqlstate)
+{
+    if (strcmp(sqlstate, "53100") == 0)
+        return SB_REASON_DISK;
+    if (strcmp(sqlstate, "53200") == 0)
+        return SB_REASON_MEMORY;
+    if (strcmp(sqlstate, "57014") == 0 || strcmp(sqlstate, "55P03") == 0)
+        return SB_REASON_TIMEOUT;
+    return SB_REASON_DATABASE;
+}
+
+/* The first line of a server's message, without its "ERROR:  ". */
+static struct str first_line(const char *message)
+{
+    struct str rest = str_from(message != NULL ? message : ""), line = STR_NONE;
+
+    str_split(&rest, '\n', &line);
+    if (str_starts(line, "ERROR:"))
+        line = (struct str){ line.p + 6, line.len - 6 };
+    return str_trim(line);
+}
+
+static enum sync_db_status fail(struct sync_db *db, const char *what, const PGresult *result)
+{
+    const char *state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    const char *primary = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    struct str line = first_line(primary != NULL ? primary : PQerrorMessage(db->connection));
+
+    str_copy(db->sqlstate, sizeof(db->sqlstate), str_from(state != NULL ? state : ""));
+    db->reason = reason_of(db->sqlstate);
+    snprintf(db->error, sizeof(db->error), "PostgreSQL: %s: %.*s%s%s%s", what, (int)line.len, line.p,
+             state != NULL ? " (" : "", state != NULL ? state : "", state != NULL ? ")" : "");
+    return SYNC_DB_ERROR;
+}
+
+/* Asks the server to stop the statement and drops the connection: its state is not worth saving. */
+static enum sync_db_status stopped(struct sync_db *db, const char *what)
+{
+    PGcancel *cancel = PQgetCancel(db->connection);
+    char ignored[256];
+
+    if (cancel != NULL) {
+        PQcancel(cancel, ignored, sizeof(ignored));
+        PQfreeCancel(cancel);
+    }
+    snprintf(db->error, sizeof(db->error), "stopped while %s", what);
+    db->reason = SB_REASON_ABORTED;
+    sync_db_close(db);
+    return SYNC_DB_STOPPED;
+}
+
+/* Waits until the socket is readable (or writable too); false: the beat said stop. */
+static bool wait_socket(struct sync_db *db, bool for_write)
+{
+    struct pollfd p = { .fd = PQsocket(db->connection), .events = (short)(POLLIN | (for_write ? POLLOUT : 0)) };
+
+    if (!db->beat(db->arg))
+        return false;
+    poll(&p, 1, POLL_MS);
+    return true;
+}
+
+static enum sync_db_status flush(struct sync_db *db, const char *what)
+{
+    int pending;
+
+    while ((pending = PQflush(db->connection)) > 0) {
+        if (!wait_socket(db, true))
+            return stopped(db, what);
+        if (!PQconsumeInput(db->connection))
+            return fail(db, what, NULL);
+    }
+    return pending < 0 ? fail(db, what, NULL) : SYNC_DB_OK;
+}
+
+/* The next result, NULL at the end of the statement. */
+static enum sync_db_status next_result(struct sync_db *db, const char *what, PGresult **result)
+{
+    while (PQisBusy(db->connection)) {
+        if (!wait_socket(db, false))
+            return stopped(db, what);
+        if (!PQconsumeInput(db->connection))
+            return fail(db, what, NULL);
+    }
+    *result = PQgetResult(db->connection);
+    return SYNC_DB_OK;
+}
+
+static bool good(const PGresult *r)
+{
+    ExecStatusType s = PQresultStatus(r);
+
+    return s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK || s == PGRES_COPY_IN || s == PGRES_COPY_OUT ||
+           s == PGRES_EMPTY_QUERY;
+}
+
+/* Takes all results; the last one that succeeded is kept in *kept unless NULL. Stops at a COPY. */
+static enum sync_db_status finish(struct sync_db *db, const char *what, PGresult **kept)
+{
+    enum sync_db_status outcome = SYNC_DB_OK, s;
+    PGresult *result = NULL;
+
+    while ((s = next_result(db, what, &result)) == SYNC_DB_OK && result != NULL) {
+        ExecStatusType status = PQresultStatus(result);
+        if (!good(result) && outcome == SYNC_DB_OK)
+            outcome = fail(db, what, result);
+        if (kept != NULL && good(result)) {
+            PQclear(*kept);
+            *kept = result;
+        } else {
+            PQclear(result);
+        }
+        if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT)
+            break;
+    }
+    return s != SYNC_DB_OK ? s : outcome;
+}
+
+static enum sync_db_status closed(struct sync_db *db, const char *what)
+{
+    db->reason = SB_REASON_DATABASE;
+    db->sqlstate[0] = '\0';
+    snprintf(db->error, sizeof(db->error), "PostgreSQL: %s: not connected", what);
+    return SYNC_DB_ERROR;
+}
+
+static void drop_notice(void *arg, const char *message)
+{
+    (void)arg;
+    (void)message;
+}
+
+enum sync_db_status sync_db_open(struct sync_db *db, const char *url, int timeout_s, bool (*beat)(void *arg),
+                                 void *arg)
+{
+    static const char what[] = "connecting";
+    const char *keys[] = { "dbname", "application_name", "client_encoding", "keepalives_idle", NULL };
+    const char *values[] = { url, "patrond sync", "UTF8", "30", NULL };
+    uint64_t end = clock_mono_ns() + (uint64_t)timeout_s * (uint64_t)CLOCK_NS_PER_S;
+
+    *db = (struct sync_db){ .beat = beat, .arg = arg };
+    db->connection = PQconnectStartParams(keys, values, 1);
+    if (db->connection == NULL)
+        return closed(db, what);
+    PostgresPollingStatusType step =
+        PQstatus(db->connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
+    while (step != PGRES_POLLING_OK && step != PGRES_POLLING_FAILED && clock_mono_ns() < end) {
+        struct pollfd p = { .fd = PQsocket(db->connection),
+                            .events = (short)(step == PGRES_POLLING_READING ? POLLIN : POLLOUT) };
+        if (!beat(arg)) {
+            sync_db_close(db);
+            db->reason = SB_REASON_ABORTED;
+            return SYNC_DB_STOPPED;
+        }
+        if (poll(&p, 1, POLL_MS) > 0)
+            step = PQconnectPoll(db->connection);
+    }
+    if (step == PGRES_POLLING_OK && PQsetnonblocking(db->connection, 1) == 0) {
+        PQsetNoticeProcessor(db->connection, drop_notice, NULL);
+        return SYNC_DB_OK;
+    }
+    if (step != PGRES_POLLING_FAILED)
+        snprintf(db->error, sizeof(db->error), "PostgreSQL: no answer within %d s while connecting", timeout_s);
+    else
+        fail(db, what, NULL);
+    db->reason = SB_REASON_DATABASE;
+    sync_db_close(db);
+    return SYNC_DB_ERROR;
+}
+
+void sync_db_close(struct sync_db *db)
+{
+    PQfinish(db->connection);
+    db->connection = NULL;
+}
+
+enum sync_db_status sync_db_exec(struct sync_db *db, const char *what, const char *sql)
+{
+    if (db->connection == NULL)
+        return closed(db, what);
+    if (!PQsendQuery(db->connection, sql))
+        return fail(db, what, NULL);
+    enum sync_db_status s = flush(db, what);
+    return s == SYNC_DB_OK ? finish(db, what, NULL) : s;
+}
+
+void sync_db_rollback(struct sync_db *db)
+{
+    struct sync_db before = *db;
+
+    if (db->connection == NULL || PQtransactionStatus(db->connection) == PQTRANS_IDLE)
+        return;
+    sync_db_exec(db, "rolling back", "ROLLBACK");
+    before.connection = db->connection;
+    *db = before;
+}
+
+enum sync_db_status sync_db_query(struct sync_db *db, const char *what, const char *sql, const char *const *values,
+                                  int count, PGresult **result)
+{
+    PGresult *kept = NULL;
+
+    if (result != NULL)
+        *result = NULL;
+    if (db->connection == NULL)
+        return closed(db, what);
+    if (!PQsendQueryParams(db->connection, sql, count, NULL, values, NULL, NULL, 0))
+        return fail(db, what, NULL);
+    enum sync_db_status s = flush(db, what);
+    if (s == SYNC_DB_OK)
+        s = finish(db, what, &kept);
+    if (s == SYNC_DB_OK && result != NULL) {
+        *result = kept;
+        return s;
+    }
+    PQclear(kept);
+    return s;
+}
+
+enum sync_db_status sync_db_query_i64(struct sync_db *db, const char *what, const char *sql,
+                                      const char *const *values, int count, int64_t missing, int64_t *out)
+{
+    PGresult *r;
+    enum sync_db_status s = sync_db_query(db, what, sql, values, count, &r);
+
+    *out = missing;
+    if (s != SYNC_DB_OK)
+        return s;
+    if (PQntuples(r) > 0 && PQnfields(r) > 0 && !PQgetisnull(r, 0, 0) &&
+        !str_to_i64(str_from(PQgetvalue(r, 0, 0)), out)) {
+        PQclear(r);
+        db->reason = SB_REASON_DATABASE;
+        snprintf(db->error, sizeof(db->error), "PostgreSQL: %s: the answer is no whole number", what);
+        return SYNC_DB_ERROR;
+    }
+    PQclear(r);
+    return SYNC_DB_OK;
+}
+
+enum sync_db_status sync_db_copy_begin(struct sync_db *db, const char *what, const char *sql)
+{
+    return sync_db_exec(db, what, sql);
+}
+
+enum sync_db_status sync_db_copy_put(struct sync_db *db, const char *what, const char *data, size_t n)
+{
+    while (n > 0) {
+        size_t piece = n < 65536 ? n : 65536;
+        int sent = PQputCopyData(db->connection, data, (int)piece);
+        if (sent < 0)
+            return fail(db, what, NULL);
+        if (sent == 0) { /* the kernel's buffer is full */
+            if (!wait_socket(db, true))
+                return stopped(db, what);
+            if (!PQconsumeInput(db->connection))
+                return fail(db, what, NULL);
+            if (PQflush(db->connection) < 0)
+                return fail(db, what, NULL);
+            continue;
+        }
+        data += piece;
+        n -= piece;
+    }
+    /* libpq keeps what the kernel does not take: wait for it here, so that memory stays bounded. */
+    return flush(db, what);
+}
+
+enum sync_db_status sync_db_copy_end(struct sync_db *db, const char *what, int64_t *rows)
+{
+    PGresult *kept = NULL;
+    int sent;
+
+    while ((sent = PQputCopyEnd(db->connection, NULL)) == 0)
+        if (!wait_socket(db, true))
+            return stopped(db, what);
+    if (sent < 0)
+        return fail(db, what, NULL);
+    enum sync_db_status s = flush(db, what);
+    if (s == SYNC_DB_OK)
+        s = finish(db, what, &kept);
+    if (s == SYNC_DB_OK && rows != NULL && !str_to_i64(str_from(PQcmdTuples(kept)), rows))
+        *rows = 0;
+    PQclear(kept);
+    return s;
+}
+
+enum sync_db_status sync_db_copy_out(struct sync_db *db, const char *what, const char *sql, sync_db_row_fn fn,
+                                     void *arg)
+{
+    enum sync_db_status s = sync_db_exec(db, what, sql);
+    unsigned since_beat = 0;
+
+    while (s == SYNC_DB_OK) {
+        char *row;
+        int n = PQgetCopyData(db->connection, &row, 1);
+        if (n == -1)
+            return finish(db, what, NULL);
+        if (n < -1)
+            return fail(db, what, NULL);
+        if (n == 0) {
+            if (!wait_socket(db, false))
+                return stopped(db, what);
+            if (!PQconsumeInput(db->connection))
+                return fail(db, what, NULL);
+            continue;
+        }
+        bool go_on = fn(row, (size_t)n, arg);
+        PQfreemem(row);
+        if (!go_on || (++since_beat % 4096 == 0 && !db->beat(db->arg)))
+            return stopped(db, what);
+    }
+    return s;
+}
+
+void sync_db_copy_escape(struct buf *out, struct str text)
+{
+    if (!buf_reserve(out, text.len * 2))
+        return;
+    char *at = out->data + out->len;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.p[i];
+        const char *special = c != '\0' ? strchr("\\\n\r\t\b\f\v", c) : NULL;
+        if (special != NULL) {
+            *at++ = '\\';
+            c = "\\nrtbfv"[special - "\\\n\r\t\b\f\v"];
+        }
+        *at++ = c;
+    }
+    out->len = (size_t)(at - out->data);
+}

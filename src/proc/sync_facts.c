@@ -1,0 +1,350 @@
+/*
+ * sync_facts: lines are read through a cursor in order of customer, computed by model/facts, and
+ * written back by COPY in batches, all in one transaction of one connection.
+ *
+ * Which customers: those in customer_dirty (filled by the publish that changed their
+ * lines), plus, when the as-of day has moved forward, those whose 90- and 180-day windows
+ * moved or whose lines came into view; all of them when sync_state.facts_all says so or the day moved back.
+ */
+#include "proc/sync_facts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "model/facts.h"
+
+#define FETCH_ROWS  "10000"
+#define BATCH_BYTES 262144
+#define LINES_MAX   4000000 /* of one customer: 300 MB would be no customer but an error in the source */
+
+struct refresh {
+    struct sync_db *db;
+    const struct conf *conf;
+    int32_t as_of_day;
+    bool all;
+    int64_t run_id, data_version, customers;
+    int64_t customer; /* the one being gathered */
+    struct facts_line *lines;
+    size_t count, capacity;
+    struct buf batch;
+};
+
+static enum sync_db_status no_memory(struct refresh *r, const char *what)
+{
+    r->db->reason = SB_REASON_MEMORY;
+    snprintf(r->db->error, sizeof(r->db->error), "out of memory while %s", what);
+    return SYNC_DB_ERROR;
+}
+
+/* What of the settings is compiled into a population besides the lines. */
+static void describe_settings(const struct conf *c, char *dst, size_t size)
+{
+    snprintf(dst, size, "active=%lld b2b=%.2f/%lld store=%s", (long long)c->active_window_days, c->b2b_min_ltv,
+             (long long)c->b2b_min_orders, c->store_id);
+}
+
+/* Reads sync_state; decides between all and some; *needed false when nothing changed. */
+static enum sync_db_status decide(struct refresh *r, const char *settings, bool *needed)
+{
+    char day[CLOCK_DAY_SIZE];
+    const char *values[] = { clock_format_day(day, r->as_of_day), settings };
+    PGresult *row;
+    enum sync_db_status s =
+        sync_db_query(r->db, "reading sync_state",
+                      "SELECT facts_all OR facts_as_of IS NULL OR facts_as_of > $1::date,"
+                      " facts_as_of IS DISTINCT FROM $1::date OR facts_settings IS DISTINCT FROM $2"
+                      " OR EXISTS (SELECT FROM customer_dirty) OR NOT EXISTS (SELECT FROM data_versions)"
+                      " FROM sync_state FOR UPDATE",
+                      values, 2, &row);
+
+    if (s != SYNC_DB_OK)
+        return s;
+    bool found = PQntuples(row) == 1;
+    r->all = !found || PQgetvalue(row, 0, 0)[0] == 't';
+    *needed = r->all || PQgetvalue(row, 0, 1)[0] == 't';
+    PQclear(row);
+    return SYNC_DB_OK;
+}
+
+static enum sync_db_status mark_moved_windows(struct refresh *r)
+{
+    char day[CLOCK_DAY_SIZE];
+    const char *values[] = { clock_format_day(day, r->as_of_day) };
+
+    return sync_db_query(
+        r->db, "finding customers whose windows moved",
+        "INSERT INTO customer_dirty SELECT DISTINCT l.customer_id FROM combined_sales l, sync_state s"
+        " WHERE s.facts_as_of <> $1::date AND l.customer_id IS NOT NULL"
+        " AND l.order_date >= s.facts_as_of - 180 AND l.order_date < $1::date + 1 ON CONFLICT DO NOTHING",
+        values, 1, NULL);
+}
+
+static enum sync_db_status open_cursor(struct refresh *r)
+{
+    char day[CLOCK_DAY_SIZE], sql[1024];
+
+    snprintf(
+        sql, sizeof(sql),
+        "DECLARE facts_lines NO SCROLL CURSOR FOR SELECT l.customer_id, l.order_id, l.order_date::date - date "
+        "'1970-01-01',"
+        " coalesce(l.product_id, hashtextextended(l.sku, 0), 0), coalesce(hashtextextended(nullif(l.category, ''), "
+        "0), 0),"
+        " coalesce(l.line_item_sales, 0), coalesce(l.line_item_discount, 0), abs(coalesce(l.line_item_refunds, 0))"
+        " FROM combined_sales l WHERE l.customer_id IS NOT NULL AND l.order_date < date '%s' + 1%s ORDER BY 1",
+        clock_format_day(day, r->as_of_day),
+        r->all ? "" : " AND l.customer_id IN (SELECT customer_id FROM customer_dirty)");
+    return sync_db_exec(r->db, "opening the cursor over the lines", sql);
+}
+
+/* One row of customer_facts in COPY's text format. */
+static void put_facts(struct buf *out, int64_t customer, const struct facts *f)
+{
+    buf_printf(
+        out,
+        "%lld\t%lld\t%lld\t%d\t%d\t%u\t%u\t%u\t%u\t%u\t%u\t%d\t%d\t%u\t%lld\t%lld\t%lld\t%lld\t%u\t%.17g\t%u\t%u\t"
+        "{%u,%u,%u,%u}\t%u\t%u\t%u\n",
+        (long long)customer, (long long)f->gross_cents, (long long)f->refunds_cents, f->first_day, f->last_day,
+        f->orders, f->lines, f->products, f->orders_90, f->orders_prev_90, f->purchase_days, f->purchase_first_day,
+        f->purchase_last_day, f->spend_days, (long long)f->spend_cents, (long long)f->list_cents,
+        (long long)f->discount_cents, (long long)f->discounted_cents, f->category_lines, f->category_entropy,
+        f->weekend_orders, f->holiday_orders, f->quarter_orders[0], f->quarter_orders[1], f->quarter_orders[2],
+        f->quarter_orders[3], f->order_years, f->repeat_products, f->later_products);
+}
+
+static enum sync_db_status flush_batch(struct refresh *r)
+{
+    static const char what[] = "writing customer_facts";
+
+    if (r->batch.failed)
+        return no_memory(r, what);
+    if (r->batch.len == 0)
+        return SYNC_DB_OK;
+    enum sync_db_status s = sync_db_copy_begin(r->db, what, "COPY customer_facts FROM STDIN");
+    if (s == SYNC_DB_OK)
+        s = sync_db_copy_put(r->db, what, r->batch.data, r->batch.len);
+    if (s == SYNC_DB_OK)
+        s = sync_db_copy_end(r->db, what, NULL);
+    buf_reset(&r->batch);
+    return s;
+}
+
+static enum sync_db_status end_customer(struct refresh *r)
+{
+    struct facts f;
+
+    if (r->count == 0)
+        return SYNC_DB_OK;
+    facts_compute(r->lines, r->count, r->as_of_day, &f);
+    put_facts(&r->batch, r->customer, &f);
+    r->customers++;
+    r->count = 0;
+    return r->batch.failed || r->batch.len > BATCH_BYTES ? flush_batch(r) : SYNC_DB_OK;
+}
+
+static bool grow(struct refresh *r)
+{
+    if (r->count < r->capacity)
+        return true;
+    size_t capacity = r->capacity ? r->capacity * 2 : 1024;
+    struct facts_line *lines = capacity <= LINES_MAX ? realloc(r->lines, capacity * sizeof(*lines)) : NULL;
+    if (lines == NULL)
+        return false;
+    r->lines = lines;
+    r->capacity = capacity;
+    return true;
+}
+
+static bool parse_line(const PGresult *rows, int i, int64_t *customer, struct facts_line *l)
+{
+    int64_t day;
+    struct str v[8];
+
+    for (int c = 0; c < 8; c++)
+        v[c] = (struct str){ PQgetvalue(rows, i, c), (size_t)PQgetlength(rows, i, c) };
+    if (!str_to_i64(v[0], customer) || !str_to_i64(v[1], &l->order_id) || !str_to_i64(v[2], &day) ||
+        !str_to_i64(v[3], &l->product) || !str_to_i64(v[4], &l->category) || !str_to_cents(v[5], &l->sales_cents) ||
+        !str_to_cents(v[6], &l->discount_cents) || !str_to_cents(v[7], &l->refunds_cents))
+        return false;
+    l->day = (int32_t)day;
+    return true;
+}
+
+static enum sync_db_status take_rows(struct refresh *r, const PGresult *rows)
+{
+    enum sync_db_status s;
+
+    for (int i = 0; i < PQntuples(rows); i++) {
+        int64_t customer;
+        struct facts_line line;
+        if (!parse_line(rows, i, &customer, &line)) {
+            r->db->reason = SB_REASON_DATABASE;
+            snprintf(r->db->error, sizeof(r->db->error),
+                     "combined_sales: an amount of customer %.20s is out of range", PQgetvalue(rows, i, 0));
+            return SYNC_DB_ERROR;
+        }
+        if (customer != r->customer && (s = end_customer(r)) != SYNC_DB_OK)
+            return s;
+        r->customer = customer;
+        if (!grow(r))
+            return no_memory(r, "gathering one customer's lines");
+        r->lines[r->count++] = line;
+    }
+    return SYNC_DB_OK;
+}
+
+static enum sync_db_status compute(struct refresh *r)
+{
+    enum sync_db_status s = sync_db_exec(r->db, "clearing customer_facts",
+                                         r->all ? "DELETE FROM customer_facts"
+                                                : "DELETE FROM customer_facts f USING customer_dirty d"
+                                                  " WHERE f.customer_id = d.customer_id");
+    bool more = true;
+
+    if (s == SYNC_DB_OK)
+        s = open_cursor(r);
+    while (s == SYNC_DB_OK && more) {
+        PGresult *rows;
+        s = sync_db_query(r->db, "reading lines", "FETCH " FETCH_ROWS " FROM facts_lines", NULL, 0, &rows);
+        if (s != SYNC_DB_OK)
+            break;
+        more = PQntuples(rows) > 0;
+        s = take_rows(r, rows);
+        PQclear(rows);
+    }
+    if (s == SYNC_DB_OK)
+        s = end_customer(r);
+    if (s == SYNC_DB_OK)
+        s = flush_batch(r);
+    return s == SYNC_DB_OK ? sync_db_exec(r->db, "closing the cursor", "CLOSE facts_lines") : s;
+}
+
+/* The table other tools read: rows of the customers computed; what a scoring wrote for them stays. */
+static enum sync_db_status present(struct refresh *r)
+{
+    char day[24], version[24];
+    const char *values[] = { r->conf->store_id, day, version };
+    const char *scope = r->all ? "" : " AND f.customer_id IN (SELECT customer_id::text FROM customer_dirty)";
+    char sql[2048];
+
+    snprintf(day, sizeof(day), "%d", r->as_of_day);
+    snprintf(version, sizeof(version), "%lld", (long long)r->data_version);
+    snprintf(sql, sizeof(sql),
+             "DELETE FROM fact_customer_current f WHERE NOT EXISTS (SELECT FROM customer_facts c"
+             " WHERE c.customer_id::text = f.customer_id)%s",
+             scope);
+    enum sync_db_status s = sync_db_exec(r->db, "removing customers without orders", sql);
+    if (s != SYNC_DB_OK)
+        return s;
+    snprintf(
+        sql, sizeof(sql),
+        "INSERT INTO fact_customer_current AS t (customer_id, store_id, lifetime_value, total_orders, "
+        "avg_order_value,"
+        " days_since_last_purchase, customer_tenure_days, last_updated, gross_sales, refunds, first_order_date,"
+        " last_order_date, avg_days_between_orders, data_version)"
+        " SELECT c.customer_id::text, $1, (c.gross_cents - c.refunds_cents) / 100.0, c.orders,"
+        " (c.gross_cents - c.refunds_cents) / 100.0 / c.orders, $2::int - c.last_day, $2::int - c.first_day, now(),"
+        " c.gross_cents / 100.0, c.refunds_cents / 100.0, date '1970-01-01' + c.first_day, date '1970-01-01' + "
+        "c.last_day,"
+        " CASE WHEN c.orders > 1 THEN (c.last_day - c.first_day)::float / (c.orders - 1) END, $3::bigint"
+        " FROM customer_facts c%s"
+        " ON CONFLICT (customer_id) DO UPDATE SET store_id = excluded.store_id, lifetime_value = "
+        "excluded.lifetime_value,"
+        " total_orders = excluded.total_orders, avg_order_value = excluded.avg_order_value,"
+        " days_since_last_purchase = excluded.days_since_last_purchase, customer_tenure_days = "
+        "excluded.customer_tenure_days,"
+        " last_updated = excluded.last_updated, gross_sales = excluded.gross_sales, refunds = excluded.refunds,"
+        " first_order_date = excluded.first_order_date, last_order_date = excluded.last_order_date,"
+        " avg_days_between_orders = excluded.avg_days_between_orders, data_version = excluded.data_version",
+        r->all ? "" : " JOIN customer_dirty USING (customer_id)");
+    return sync_db_query(r->db, "writing fact_customer_current", sql, values, 3, NULL);
+}
+
+/* Ages grow by the day for everyone, computed anew or not. */
+static enum sync_db_status age(struct refresh *r)
+{
+    char day[CLOCK_DAY_SIZE];
+    const char *values[] = { clock_format_day(day, r->as_of_day) };
+
+    if (r->all)
+        return SYNC_DB_OK;
+    return sync_db_query(r->db, "ageing fact_customer_current",
+                         "UPDATE fact_customer_current SET days_since_last_purchase = $1::date - last_order_date,"
+                         " customer_tenure_days = $1::date - first_order_date"
+                         " WHERE (SELECT facts_as_of FROM sync_state) <> $1::date",
+                         values, 1, NULL);
+}
+
+static enum sync_db_status record_version(struct refresh *r, const char *settings)
+{
+    char day[CLOCK_DAY_SIZE], version[24], run[24];
+    const char *values[] = { version, clock_format_day(day, r->as_of_day), r->run_id ? run : NULL };
+    const char *state[] = { day, settings };
+
+    snprintf(version, sizeof(version), "%lld", (long long)r->data_version);
+    snprintf(run, sizeof(run), "%lld", (long long)r->run_id);
+    enum sync_db_status s =
+        sync_db_query(r->db, "recording the data version",
+                      "INSERT INTO data_versions (data_version, as_of, run_id, customers, orders, rows)"
+                      " SELECT $1::bigint, $2::date, $3::bigint, (SELECT count(*) FROM customer_facts),"
+                      " (SELECT count(*) FROM (SELECT DISTINCT order_id FROM combined_sales) o),"
+                      " (SELECT count(*) FROM combined_sales)",
+                      values, 3, NULL);
+    if (s == SYNC_DB_OK)
+        s = sync_db_query(
+            r->db, "recording the state of the facts",
+            "UPDATE sync_state SET facts_as_of = $1, facts_settings = $2, facts_all = false, currency ="
+            " (SELECT currency FROM combined_sales WHERE currency IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
+            " LIMIT 1)",
+            state, 2, NULL);
+    if (s == SYNC_DB_OK)
+        s = sync_db_exec(r->db, "clearing customer_dirty", "DELETE FROM customer_dirty; NOTIFY patrond_data");
+    return s;
+}
+
+static enum sync_db_status refresh(struct refresh *r)
+{
+    char settings[512];
+    bool needed;
+
+    describe_settings(r->conf, settings, sizeof(settings));
+    enum sync_db_status s = decide(r, settings, &needed);
+    if (s != SYNC_DB_OK || !needed)
+        return s;
+    s = sync_db_query_i64(r->db, "reading data_versions",
+                          "SELECT coalesce(max(data_version), 0) + 1 FROM data_versions", NULL, 0, 1,
+                          &r->data_version);
+    if (s == SYNC_DB_OK && !r->all)
+        s = mark_moved_windows(r);
+    if (s == SYNC_DB_OK)
+        s = compute(r);
+    if (s == SYNC_DB_OK)
+        s = present(r);
+    if (s == SYNC_DB_OK)
+        s = age(r);
+    return s == SYNC_DB_OK ? record_version(r, settings) : s;
+}
+
+enum sync_db_status sync_facts_refresh(struct sync_db *db, const struct conf *conf, int32_t as_of_day, int64_t run_id,
+                                       struct sync_facts_result *out)
+{
+    struct refresh r = { .db = db, .conf = conf, .as_of_day = as_of_day, .run_id = run_id };
+
+    *out = (struct sync_facts_result){ 0 };
+    buf_init(&r.batch, 4 * BATCH_BYTES);
+    enum sync_db_status s = sync_db_exec(db, "starting the facts", "BEGIN; SET LOCAL work_mem = '64MB'");
+    if (s == SYNC_DB_OK)
+        s = refresh(&r);
+    if (s == SYNC_DB_OK)
+        s = sync_db_exec(db, "committing the facts", "COMMIT");
+    else
+        sync_db_rollback(db);
+    free(r.lines);
+    buf_free(&r.batch);
+    if (s == SYNC_DB_OK)
+        *out = (struct sync_facts_result){ .data_version = r.data_version, .customers = r.customers };
+    return s;
+}
