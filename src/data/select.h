@@ -3,11 +3,14 @@
  *
  * REST search, campaigns, tools and natural language all compile to struct
  * select_query. Pure: (population, query) to rows; matches are counted exactly.
- * Paging is by key (sort value, id), so a cursor stays good over a new data version.
+ * The order is total: by sort value in the direction asked, equal values by id
+ * ascending in both directions. Paging is by key (sort value, id), so a cursor
+ * stays good over a new data version.
  */
 #ifndef DATA_SELECT_H
 #define DATA_SELECT_H
 
+#include <float.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +19,7 @@
 #include "data/population.h"
 
 #define SELECT_MAX_LIMIT 10000
+#define SELECT_UNSCORED  (-DBL_MAX) /* churn and impact of a customer without a score: below every other */
 
 struct select_range_i64 {
     bool has_least, has_most;
@@ -28,8 +32,8 @@ struct select_range_f64 {
 
 struct select_filters {
     struct select_range_i64 ltv_cents, orders, days_since, tenure_days;
-    struct select_range_f64 aov, churn;   /* aov in money */
-    uint16_t axis_words[POPULATION_AXES]; /* bit set of accepted dominant words; 0: any */
+    struct select_range_f64 aov, churn;   /* aov in money, not rounded; churn compared as float; unscored: no match */
+    uint16_t axis_words[POPULATION_AXES]; /* bit set of accepted dominant words (15: none); 0: any */
     uint32_t rfm_groups;                  /* bit set; 0: any */
     int8_t is_b2b;                        /* -1 any, 0, 1 */
     const uint32_t *archetypes;           /* l1 indexes accepted; NULL: any */
@@ -39,7 +43,7 @@ struct select_filters {
 
 struct select_cursor {
     bool present;
-    double key; /* sort value of the last row given (cents for money sorts) */
+    double key; /* select_sort_value of the last row given; finite */
     int64_t id;
 };
 
@@ -47,7 +51,7 @@ struct select_query {
     struct select_filters filters;
     enum population_order sort;
     bool ascending;
-    size_t limit; /* 1 … SELECT_MAX_LIMIT */
+    size_t limit; /* at most SELECT_MAX_LIMIT, more is taken as that; 0: count only */
     struct select_cursor cursor;
 };
 
@@ -59,10 +63,11 @@ struct select_result {
     struct select_cursor next; /* set when `more` */
 };
 
-/* False when the arena is exhausted. */
+/* False when the arena is exhausted; it takes a bit a customer and at most 24 bytes a row of the limit. */
 bool select_run(const struct population *p, const struct select_query *q, struct arena *a, struct select_result *out);
 bool select_matches(const struct population *p, const struct select_filters *f, size_t row);
-/* Value rows are sorted by. Recency is the last order day, so descending is most recent first. */
+/* Value rows are sorted by, never NaN: cents for money sorts (aov and impact not rounded), the last order day for
+ * recency (so descending is most recent first), orders per year of tenure for frequency. */
 double select_sort_value(const struct population *p, enum population_order sort, size_t row);
 
 #endif

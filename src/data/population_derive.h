@@ -1,0 +1,17 @@
+/*
+ * population_derive: everything in a population file that follows from its rows. For the writer alone.
+ */
+#ifndef DATA_POPULATION_DERIVE_H
+#define DATA_POPULATION_DERIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "data/population.h"
+#include "data/population_write.h"
+
+/* The file is mapped writable, its header and rows are filled. Fills columns, id index, row orders, scores and
+ * totals. False with the reason: no memory, or a sum that overflows. */
+bool population_derive(struct population_header *h, const struct population_meta *meta, char *why, size_t why_size);
+
+#endif
