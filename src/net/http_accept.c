@@ -53,12 +53,12 @@ void http_accept_room(struct http_server *s)
     }
 }
 
-/* Room for one more by closing the longest idle connection. */
+/* Closes the longest idle connection but for the newest, which is the one that needs the room. */
 static bool shed_idle(struct http_server *s)
 {
     struct http_conn *oldest = TAILQ_FIRST(&s->lists[HTTP_CONN_IDLE]);
 
-    return oldest != NULL && http_conn_close_idle(oldest);
+    return oldest != NULL && TAILQ_NEXT(oldest, link) != NULL && http_conn_close_idle(oldest);
 }
 
 /* Errors of one connection, which concern nobody else. */
@@ -75,9 +75,20 @@ static bool may_accept(struct http_server *s)
         pause_accepting(s, BALANCE_PAUSE_MS);
         return false;
     }
-    if (s->connections < s->limits.max_connections || shed_idle(s))
+    if (s->connections < s->limits.max_connections || s->counts[HTTP_CONN_IDLE] > 0)
         return true;
     pause_full(s, HTTP_PAUSE_CONNECTIONS);
+    return false;
+}
+
+/* After one more: is there still room, if need be at the expense of an idle one? */
+static bool make_room(struct http_server *s, int fd)
+{
+    if (s->connections > s->limits.max_connections)
+        shed_idle(s);
+    if (fd < s->fd_ceiling || shed_idle(s))
+        return true;
+    pause_full(s, HTTP_PAUSE_FDS);
     return false;
 }
 
@@ -88,18 +99,13 @@ static bool accept_one(struct http_server *s)
     socklen_t len = sizeof peer;
     int fd = accept4(s->listen_fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-    if (fd < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK)
-            return false;
-        if (concerns_one(errno) || (errno == EMFILE && shed_idle(s)))
-            return true;
-        pause_full(s, HTTP_PAUSE_FDS);
-        return false;
+    if (fd >= 0) {
+        s->pause_told = false;
+        return http_conn_open(s, fd, &peer) && make_room(s, fd);
     }
-    s->pause_told = false;
-    if (!http_conn_open(s, fd, &peer))
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
         return false;
-    if (fd < s->fd_ceiling || (s->counts[HTTP_CONN_IDLE] > 1 && shed_idle(s)))
+    if (concerns_one(errno) || (errno == EMFILE && shed_idle(s)))
         return true;
     pause_full(s, HTTP_PAUSE_FDS);
     return false;

@@ -168,7 +168,7 @@ static enum step whole_request(struct http_conn *c)
     if (ex->request.deadline_ns == ex->deadline_ns && ex->deadline_ns != 0)
         ex->request.deadline_ns = c->since_ns + s->limits.request_timeout_s * CLOCK_NS_PER_S;
     s->app.on_body(&ex->request, s->app.arg);
-    return ex->status != 0 ? answered(c) : STEP_WAIT;
+    return STEP_AGAIN;
 }
 
 static enum step step_body(struct http_conn *c)
@@ -220,13 +220,22 @@ static enum step begin_request(struct http_conn *c)
     return step_body(c);
 }
 
-/* The bytes do not make a head yet. */
-static enum step need_more_head(struct http_conn *c)
+/* There will be no further request: the answers to the earlier ones go out, then the connection ends. */
+static enum step last_request_seen(struct http_conn *c)
 {
-    release_exchange(c);
+    c->closing = true;
+    http_conn_set_state(c, HTTP_CONN_WRITE);
+    return STEP_AGAIN;
+}
+
+/* Reads on for a head: the client may have more, nothing, or have ended. */
+static enum step read_head(struct http_conn *c)
+{
     if (c->readable && http_conn_fill(c) > 0)
         return STEP_AGAIN;
-    return c->eof || c->failed ? STEP_GONE : STEP_WAIT;
+    if (c->failed)
+        return STEP_GONE;
+    return c->eof ? last_request_seen(c) : STEP_WAIT;
 }
 
 static enum step step_head(struct http_conn *c)
@@ -239,8 +248,10 @@ static enum step step_head(struct http_conn *c)
     ex = c->exchange;
     status = http_parse_head(&ex->head, c->input->bytes + c->input_from, http_conn_unread(c),
                              c->server->limits.max_head_bytes, &c->scanned);
-    if (status == HTTP_PARSE_MORE)
-        return need_more_head(c);
+    if (status == HTTP_PARSE_MORE) {
+        release_exchange(c);
+        return read_head(c);
+    }
     c->scanned = 0;
     if (status == 0) {
         c->input_from += (uint32_t)ex->head.head_bytes;
@@ -253,10 +264,8 @@ static enum step step_head(struct http_conn *c)
 
 static enum step step_idle(struct http_conn *c)
 {
-    if (http_conn_unread(c) == 0) {
-        if (c->eof || !c->readable || http_conn_fill(c) == 0)
-            return c->eof || c->failed ? STEP_GONE : STEP_WAIT;
-    }
+    if (http_conn_unread(c) == 0)
+        return read_head(c);
     http_conn_set_state(c, HTTP_CONN_HEAD);
     c->head_ns = c->since_ns;
     return step_head(c);
@@ -345,8 +354,7 @@ void http_conn_advance(struct http_conn *c)
     do {
         step = steps[c->state](c);
     } while (step == STEP_AGAIN && --budget > 0);
-    if (step != STEP_GONE)
-        leave_output(c);
+    leave_output(c);
     s->running = NULL;
     s->batch_bytes = 0;
     if (step == STEP_GONE || c->failed) {
@@ -402,10 +410,18 @@ static void refuse_late(struct http_conn *c, int status)
     http_conn_advance(c);
 }
 
+static void begin_anew(struct http_conn *c)
+{
+    http_conn_set_state(c, (enum http_conn_state)c->state);
+    settle(c);
+}
+
 void http_conn_expire(struct http_conn *c)
 {
     if (c->state == HTTP_CONN_IDLE)
         http_conn_close_idle(c);
+    else if (c->state == HTTP_CONN_WRITE && http_output_progressed(c))
+        begin_anew(c);
     else if (c->state == HTTP_CONN_BODY || (c->state == HTTP_CONN_HEAD && take_exchange(c)))
         refuse_late(c, 408);
     else

@@ -97,6 +97,7 @@ struct http_conn {
     size_t scanned;    /* http_parse_head's hint */
     uint64_t body_left;
     uint64_t dropped_bytes; /* skipped or read while lingering */
+    int queued_bytes;       /* not yet acknowledged by the peer, when last looked at */
     struct http_chunked chunked;
     struct sockaddr_in6 peer; /* or a sockaddr_in */
     uint8_t state, listed;    /* enum http_conn_state; `listed` is the list it is in */
@@ -211,5 +212,7 @@ bool http_body_skippable(const struct http_conn *c);
 void http_output_continue(struct http_conn *c);
 /* Writes what waits; false while some is left or the socket failed. */
 bool http_output_flush(struct http_conn *c);
+/* Has the peer taken any byte since this was last asked, or since the last write? */
+bool http_output_progressed(struct http_conn *c);
 
 #endif
