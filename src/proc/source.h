@@ -72,15 +72,24 @@ extern const struct source_column_info source_columns[SOURCE_COLUMNS];
 struct source_row {
     struct str values[SOURCE_COLUMNS]; /* p NULL: null */
     int64_t line_number;               /* of a file, from 1 with the header as line 1; 0: not from a file */
+    struct str file;                   /* name of the file when there are several, else none */
     const char *bad; /* reason when the row can't be used, else NULL; values then hold what could be read */
     struct str raw;  /* of a bad row: the line as found, at most SOURCE_RAW_BYTES */
 };
 #define SOURCE_RAW_BYTES 4096
 
+/*
+ * What to read: the lines of these days, or, with `orders`, all lines of these orders whatever their day. A bad row
+ * whose day or order can't be read belongs to every range of days and to no list of orders.
+ */
 struct source_range {
     int32_t start_day, end_day; /* order_date, inclusive; CLOCK_NO_DAY: open */
-    int64_t row_limit;          /* 0: none */
+    const int64_t *orders;      /* ascending; NULL: by days. Lives until the reading ends */
+    size_t order_count;
+    int64_t row_limit; /* 0: none */
 };
+bool source_range_has_day(const struct source_range *range, int32_t day);
+bool source_range_has_order(const struct source_range *range, int64_t order_id);
 
 enum source_status {
     SOURCE_OK,
@@ -96,11 +105,17 @@ struct source_error {
 
 struct source_env {
     const struct conf *conf;
-    bool (*beat)(void *arg); /* call while working; false: stop now */
+    bool (*beat)(void *arg);                   /* call while working; false: stop now */
+    void (*note)(void *arg, const char *text); /* something the operator should know; the reading goes on */
     void *arg;
 };
 
-struct source; /* begins with struct source_ops * */
+struct source_ops;
+
+/* An open source; each implementation's own struct begins with it. */
+struct source {
+    const struct source_ops *ops;
+};
 
 struct source_ops {
     const char *name; /* "csv", "sqlserver" */
@@ -121,7 +136,14 @@ struct source_ops {
 const struct source_ops *source_for(const struct conf *conf);
 
 /* Checks one row's texts against the column kinds (strict integers in range, decimals, dates, text length, UTF-8,
- * NUL); answers NULL or the reason (a static sentence naming the column). */
+ * NUL); answers NULL or the reason (a sentence naming the column, good until the next call). */
 const char *source_validate(const struct source_row *row);
+
+/* Strict decimal of numeric(18,2) as hundredths: [-+]digits[.digits] with zeros only behind the second decimal.
+ * NULL, or what is wrong with it. */
+const char *source_parse_money(struct str s, int64_t *cents);
+
+/* The implementations. */
+extern const struct source_ops source_csv_ops;
 
 #endif
