@@ -95,6 +95,12 @@ static unsigned status_class(int status)
     return (unsigned)status / 100 - 1;
 }
 
+/* 501 and 505 are the client's doing. */
+static bool is_failure(int status)
+{
+    return status >= 500 && status != 501 && status != 505;
+}
+
 static bool is_wanted(const struct api_request *q, int status, uint64_t duration_ns)
 {
     const struct conf *conf = q->api->env.conf;
@@ -103,7 +109,7 @@ static bool is_wanted(const struct api_request *q, int status, uint64_t duration
     case CONF_ACCESS_ALL:
         return true;
     case CONF_ACCESS_SLOW:
-        return status >= 500 || duration_ns >= (uint64_t)conf->slow_request_ms * NS_PER_MS ||
+        return is_failure(status) || duration_ns >= (uint64_t)conf->slow_request_ms * NS_PER_MS ||
                request_on_admin_path(q);
     case CONF_ACCESS_OFF:
         break;
@@ -121,7 +127,7 @@ static struct event_field key_field(const struct api_request *q)
 void access_ended(struct api_request *q, enum http_end end, int status, size_t body_bytes)
 {
     uint64_t duration_ns = clock_mono_ns() - q->http->start_ns;
-    enum event_id id = status >= 500 ? EVENT_REQUEST_FAILED : EVENT_REQUEST_COMPLETED;
+    enum event_id id = is_failure(status) ? EVENT_REQUEST_FAILED : EVENT_REQUEST_COMPLETED;
     unsigned method = metric_method(q->http);
     struct fields f;
 
@@ -135,7 +141,7 @@ void access_ended(struct api_request *q, enum http_end end, int status, size_t b
     add(&f, event_i64("status_code", status));
     add(&f, event_f64("duration_seconds", (double)duration_ns / (double)CLOCK_NS_PER_S));
     add(&f, event_i64("bytes", (int64_t)body_bytes));
-    add(&f, status >= 500 ? event_cstr("error_type", q->error_code) : key_field(q));
+    add(&f, id == EVENT_REQUEST_FAILED ? event_cstr("error_type", q->error_code) : key_field(q));
     event_log(id, f.list, f.count, "%s", end == HTTP_END_SENT ? "answered" : "answered, but not wholly received");
 }
 

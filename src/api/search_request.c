@@ -68,7 +68,6 @@ static const char *const filter_keys[] = { "ltv_min",
 struct reader {
     struct search_request *s;
     struct params *p;
-    const struct population *pop;
     bool has_archetypes;
 };
 
@@ -132,8 +131,6 @@ static void read_ranges(struct reader *r, const struct json *filters)
     read_integers(r->p, filters, "total_orders_min", "total_orders_max", MAX_ORDERS, &f->orders);
     read_integers(r->p, filters, "last_purchase_days_min", "last_purchase_days_max", MAX_DAYS, &f->days_since);
     read_integers(r->p, filters, "tenure_days_min", "tenure_days_max", MAX_DAYS, &f->tenure_days);
-    if ((f->churn.has_least || f->churn.has_most) && r->pop->header->model_version[0] == '\0')
-        f->none = true;
 }
 
 /* Accepts any of `words` on the axis, besides what was accepted before. */
@@ -349,9 +346,9 @@ static void read_cursor(struct reader *r, const struct json *body, const uint8_t
 }
 
 void search_request_read(struct search_request *s, struct params *p, const struct json *body,
-                         const uint8_t key[HASH_SHA256_BYTES], const struct population *pop)
+                         const uint8_t key[HASH_SHA256_BYTES])
 {
-    struct reader r = { .s = s, .p = p, .pop = pop };
+    struct reader r = { .s = s, .p = p };
     struct str archetype = params_query_text(p, "archetype_id");
 
     *s = (struct search_request){ .query = { .filters = { .is_b2b = -1 }, .sort = POPULATION_BY_LTV },

@@ -24,9 +24,9 @@ extern const char *const search_sort_words[];
 
 /*
  * `body` NULL: none. Faults are recorded in p; sort_by outside its list is told by
- * unknown_sort, as it has an answer of its own. Filters on what `pop` has not computed yet match nothing.
+ * unknown_sort, as it has an answer of its own.
  */
 void search_request_read(struct search_request *s, struct params *p, const struct json *body,
-                         const uint8_t key[HASH_SHA256_BYTES], const struct population *pop);
+                         const uint8_t key[HASH_SHA256_BYTES]);
 
 #endif
