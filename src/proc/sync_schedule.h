@@ -1,0 +1,19 @@
+/*
+ * sync_schedule: when the next daily run is due. Pure arithmetic over wall-clock microseconds.
+ */
+#ifndef PROC_SYNC_SCHEDULE_H
+#define PROC_SYNC_SCHEDULE_H
+
+#include <stdint.h>
+
+/* The first moment after now_us at which the clock shows hour:00:00 UTC. */
+int64_t sync_schedule_after(int64_t now_us, int hour);
+/*
+ * When the next run is due: now_us or earlier if one was missed (none since the last time it
+ * should have run, or never one at all), else sync_schedule_after. After a failed run the next try comes SYNC_RETRY_S later
+ * if that is sooner. Times of 0: never.
+ */
+#define SYNC_RETRY_S 600
+int64_t sync_schedule_next(int64_t now_us, int hour, int64_t last_success_us, int64_t last_failure_us);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * sync_state: what the sync process knows and shows: its beat, its orders to stop, and the status block of the scoreboard.
+ */
+#ifndef PROC_SYNC_STATE_H
+#define PROC_SYNC_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proc/roles.h"
+#include "proc/sync_db.h"
+
+struct sync_state {
+    const struct proc_context *proc;
+    struct sb_sync shown; /* the copy that is published */
+    uint64_t shown_ns;
+    bool stop;            /* TERM, INT, QUIT or the master's end was seen */
+    bool wake;            /* USR1 was seen: look into the mailbox */
+};
+
+void sync_state_init(struct sync_state *s, const struct proc_context *proc);
+
+/* Beats, reads signals and the lifeline, refuses requests that come while a run is under way, publishes the status
+ * every half second. False: stop. */
+bool sync_state_beat(struct sync_state *s);
+/* Beats as above at least every 200 ms until ms are over, a signal comes or stop is wanted. */
+void sync_state_sleep(struct sync_state *s, unsigned ms);
+
+/* Publishes the status now, unless another sync process (of the generation before) still runs and publishes. */
+void sync_state_show(struct sync_state *s);
+bool sync_state_other_running(const struct sync_state *s);
+
+/* Fills the status from sync_runs, data_versions and combined_sales. */
+enum sync_db_status sync_state_load(struct sync_state *s, struct sync_db *db);
+/* Only what is known of combined_sales. */
+enum sync_db_status sync_state_load_table(struct sync_state *s, struct sync_db *db);
+/* Puts an ended run at the head of the list. */
+void sync_state_record(struct sync_state *s, const struct sb_run *run);
+
+#endif
