@@ -19,7 +19,7 @@
 #include "proc/sync_schedule.h"
 
 #define PAUSE_LEAST_MS 250
-#define PAUSE_MOST_MS 5000
+#define PAUSE_MOST_MS  5000
 #define STALE_EVERY_US (3600LL * 1000000)
 
 static bool serving(const struct sync_state *s)
@@ -37,8 +37,8 @@ static enum sync_db_status bury_dead_runs(struct sync_db *db)
 {
     PGresult *r;
     int64_t locked = 0;
-    enum sync_db_status s = sync_db_query_i64(db, "asking for the sync lock", "SELECT pg_try_advisory_lock(" SYNC_LOCK ")::int", NULL, 0,
-                                              0, &locked);
+    enum sync_db_status s = sync_db_query_i64(db, "asking for the sync lock",
+                                              "SELECT pg_try_advisory_lock(" SYNC_LOCK ")::int", NULL, 0, 0, &locked);
 
     if (s != SYNC_DB_OK || !locked)
         return s;
@@ -92,8 +92,10 @@ static enum sync_db_status prepare(struct sync_state *state, bool quiet)
     if (s == SYNC_DB_OK)
         s = repair_population(state, &db);
     if (s == SYNC_DB_ERROR && !quiet) {
-        struct event_field f[] = { event_cstr("sqlstate", db.sqlstate[0] ? db.sqlstate : NULL), event_cstr("error", db.error) };
-        event_log(EVENT_DB_CONNECTION_FAILED, f, 2, "Database connection failed: the sync process can't prepare; trying again");
+        struct event_field f[] = { event_cstr("sqlstate", db.sqlstate[0] ? db.sqlstate : NULL),
+                                   event_cstr("error", db.error) };
+        event_log(EVENT_DB_CONNECTION_FAILED, f, 2,
+                  "Database connection failed: the sync process can't prepare; trying again");
     }
     sync_db_close(&db);
     return s;
@@ -137,9 +139,9 @@ static void plan(struct sync_state *state)
     const struct conf *c = state->proc->conf;
     bool scheduled = c->enable_sales_sync && conf_source_configured(c);
 
-    state->shown.next_run_us = scheduled ? sync_schedule_next(clock_wall_us(), (int)c->sales_sync_hour, state->shown.last_success_us,
-                                                              last_failure(state)) :
-                                           0;
+    state->shown.next_run_us = scheduled ? sync_schedule_next(clock_wall_us(), (int)c->sales_sync_hour,
+                                                              state->shown.last_success_us, last_failure(state))
+                                         : 0;
 }
 
 static void run(struct sync_state *state, struct sb_mail_request request, bool by_mail)
@@ -156,10 +158,9 @@ static void run(struct sync_state *state, struct sb_mail_request request, bool b
 
 static struct sb_mail_request incremental(enum sb_trigger trigger)
 {
-    return (struct sb_mail_request){ .mode = SB_MODE_INCREMENTAL,
-                                     .trigger = trigger,
-                                     .start_day = CLOCK_NO_DAY,
-                                     .end_day = CLOCK_NO_DAY };
+    return (struct sb_mail_request){
+        .mode = SB_MODE_INCREMENTAL, .trigger = trigger, .start_day = CLOCK_NO_DAY, .end_day = CLOCK_NO_DAY
+    };
 }
 
 static void report_stale(const struct sync_state *state, int64_t *told_us)

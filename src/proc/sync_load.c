@@ -18,7 +18,7 @@
 #include "core/json.h"
 
 #define BATCH_BYTES 262144
-#define ORDERS_MAX 4000000
+#define ORDERS_MAX  4000000
 
 struct load {
     struct sync_run *run;
@@ -53,12 +53,15 @@ static bool db(struct load *l, enum sync_db_status s)
 static bool make_stage(struct load *l)
 {
     struct sync_run *run = l->run;
-    const char *sql = run->full_stage ? "DROP TABLE IF EXISTS combined_sales_next;"
-                                        "CREATE TABLE combined_sales_next (LIKE combined_sales INCLUDING DEFAULTS INCLUDING COMMENTS)" :
-                                        "CREATE TEMP TABLE sync_stage (LIKE combined_sales INCLUDING DEFAULTS) ON COMMIT DROP;"
-                                        "ALTER TABLE sync_stage ALTER id DROP DEFAULT, ALTER id DROP NOT NULL";
+    const char *sql =
+        run->full_stage
+            ? "DROP TABLE IF EXISTS combined_sales_next;"
+              "CREATE TABLE combined_sales_next (LIKE combined_sales INCLUDING DEFAULTS INCLUDING COMMENTS)"
+            : "CREATE TEMP TABLE sync_stage (LIKE combined_sales INCLUDING DEFAULTS) ON COMMIT DROP;"
+              "ALTER TABLE sync_stage ALTER id DROP DEFAULT, ALTER id DROP NOT NULL";
 
-    return db(l, sync_db_exec(&run->work, "starting the run's transaction", "BEGIN; SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'")) &&
+    return db(l, sync_db_exec(&run->work, "starting the run's transaction",
+                              "BEGIN; SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'")) &&
            db(l, sync_db_exec(&run->work, "making the stage", sql));
 }
 
@@ -79,7 +82,8 @@ static bool send_text(struct load *l)
     static const char what[] = "copying into the stage";
 
     if (l->text.failed)
-        return sync_run_fail(l->run, SB_REASON_MEMORY, "out of memory while %s; a smaller SYNC_BATCH_ROWS needs less", what);
+        return sync_run_fail(l->run, SB_REASON_MEMORY, "out of memory while %s; a smaller SYNC_BATCH_ROWS needs less",
+                             what);
     if (l->text.len == 0)
         return true;
     bool sent = db(l, sync_db_copy_put(&l->run->work, what, l->text.data, l->text.len));
@@ -112,7 +116,8 @@ static void put_row(struct load *l, const struct source_row *row)
     }
     if (l->text.failed)
         return;
-    int n = snprintf(hash, sizeof(hash), "%lld\n", (long long)hash_fast(0, l->text.data + start, l->text.len - start));
+    int n =
+        snprintf(hash, sizeof(hash), "%lld\n", (long long)hash_fast(0, l->text.data + start, l->text.len - start));
     buf_add(&l->text, hash, (size_t)n);
 }
 
@@ -147,9 +152,10 @@ static bool quarantine(struct load *l, const struct source_row *row, const char 
     run->bad_rows++;
     run->shown->rows_skipped++;
     if (run->bad_rows > run->conf->sync_max_bad_rows)
-        return sync_run_fail(run, SB_REASON_VALIDATION,
-                             "more than SYNC_MAX_BAD_ROWS (%lld) bad rows; the first ones are in sync_quarantine, run %lld",
-                             (long long)run->conf->sync_max_bad_rows, (long long)run->shown->run_id);
+        return sync_run_fail(
+            run, SB_REASON_VALIDATION,
+            "more than SYNC_MAX_BAD_ROWS (%lld) bad rows; the first ones are in sync_quarantine, run %lld",
+            (long long)run->conf->sync_max_bad_rows, (long long)run->shown->run_id);
     if (l->dry)
         return true;
     buf_init(&json, 131072);
@@ -161,7 +167,8 @@ static bool quarantine(struct load *l, const struct source_row *row, const char 
     snprintf(run_id, sizeof(run_id), "%lld", (long long)run->shown->run_id);
     snprintf(line, sizeof(line), "%lld", (long long)row->line_number);
     const char *values[] = { run_id, row->line_number > 0 ? line : NULL,
-                             row->values[SOURCE_ORDER_ID].p != NULL ? printable(&order, row->values[SOURCE_ORDER_ID]) : NULL,
+                             row->values[SOURCE_ORDER_ID].p != NULL ? printable(&order, row->values[SOURCE_ORDER_ID])
+                                                                    : NULL,
                              buf_cstr(&why), buf_cstr(&json) };
     bool kept = sync_db_query(&run->books, "writing sync_quarantine",
                               "INSERT INTO sync_quarantine (run_id, line_number, order_id, reason, \"row\")"
@@ -236,21 +243,24 @@ static bool read_range(struct load *l, const struct source_range *range)
     }
     if (s == SOURCE_END)
         return true;
-    return s == SOURCE_STOPPED ? sync_run_fail(l->run, SB_REASON_ABORTED, "stopped while reading the source") : fail_source(l, &err);
+    return s == SOURCE_STOPPED ? sync_run_fail(l->run, SB_REASON_ABORTED, "stopped while reading the source")
+                               : fail_source(l, &err);
 }
 
 /* The orders found on the days read, and those combined_sales has there: ascending ids. */
 static bool collect_orders(struct load *l)
 {
     char from[CLOCK_DAY_SIZE], to[CLOCK_DAY_SIZE];
-    const char *values[] = { l->range.start_day != CLOCK_NO_DAY ? clock_format_day(from, l->range.start_day) : "-infinity",
+    const char *values[] = { l->range.start_day != CLOCK_NO_DAY ? clock_format_day(from, l->range.start_day)
+                                                                : "-infinity",
                              l->range.end_day != CLOCK_NO_DAY ? clock_format_day(to, l->range.end_day) : "infinity" };
     PGresult *r;
 
-    if (!db(l, sync_db_query(&l->run->work, "listing the orders read",
-                             "SELECT order_id FROM sync_stage UNION SELECT order_id FROM combined_sales"
-                             " WHERE order_date >= $1::timestamp AND order_date < $2::timestamp + interval '1 day' ORDER BY 1",
-                             values, 2, &r)))
+    if (!db(l, sync_db_query(
+                   &l->run->work, "listing the orders read",
+                   "SELECT order_id FROM sync_stage UNION SELECT order_id FROM combined_sales"
+                   " WHERE order_date >= $1::timestamp AND order_date < $2::timestamp + interval '1 day' ORDER BY 1",
+                   values, 2, &r)))
         return false;
     size_t n = (size_t)PQntuples(r);
     l->orders = n <= ORDERS_MAX ? malloc((n + 1) * sizeof(*l->orders)) : NULL;
@@ -259,7 +269,8 @@ static bool collect_orders(struct load *l)
             l->order_count++;
     PQclear(r);
     if (l->orders == NULL)
-        return sync_run_fail(l->run, SB_REASON_MEMORY, "out of memory for the ids of %zu orders; run a full sync instead", n);
+        return sync_run_fail(l->run, SB_REASON_MEMORY,
+                             "out of memory for the ids of %zu orders; run a full sync instead", n);
     l->others = (struct source_range){ CLOCK_NO_DAY, CLOCK_NO_DAY, l->orders, l->order_count, 0 };
     return true;
 }
@@ -291,13 +302,15 @@ bool sync_load(struct sync_run *run)
 
     l.range = (struct source_range){ run->start_day, run->end_day, NULL, 0, run->request.row_limit };
     if (l.ops == NULL)
-        return sync_run_fail(run, SB_REASON_SOURCE_CONNECT, "no source is configured: set SYNC_SOURCE or AZURE_SQL_*");
+        return sync_run_fail(run, SB_REASON_SOURCE_CONNECT,
+                             "no source is configured: set SYNC_SOURCE or AZURE_SQL_*");
     l.rows = calloc((size_t)run->conf->sync_batch_rows, sizeof(*l.rows));
     buf_init(&l.text, 4 * BATCH_BYTES);
     l.source = l.rows != NULL ? l.ops->open(&env, &err) : NULL;
-    bool done = l.source != NULL ? read_all(&l) :
-                l.rows == NULL   ? sync_run_fail(run, SB_REASON_MEMORY, "out of memory for a batch; lower SYNC_BATCH_ROWS") :
-                                   fail_source(&l, &err);
+    bool done = l.source != NULL ? read_all(&l)
+                : l.rows == NULL
+                    ? sync_run_fail(run, SB_REASON_MEMORY, "out of memory for a batch; lower SYNC_BATCH_ROWS")
+                    : fail_source(&l, &err);
     if (l.source != NULL)
         l.ops->close(l.source);
     free(l.rows);

@@ -10,8 +10,8 @@
 const char *sync_load_columns(void);
 
 /*
- * Opens the run's transaction, makes the stage and fills it with whole orders: the lines of the range, and the lines of
- * their orders outside it. Bad rows go to sync_quarantine; too many fail the run. A dry run only reads and counts.
+ * Opens the run's transaction, makes the stage and fills it with whole orders: the lines of the range, and the lines
+ * of their orders outside it. Bad rows go to sync_quarantine; too many fail the run. A dry run only reads and counts.
  * False: run->error says why.
  */
 bool sync_load(struct sync_run *run);

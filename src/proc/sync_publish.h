@@ -8,7 +8,8 @@
 
 /*
  * Compares stage and table order by order, counts, changes what differs, remembers the customers touched in
- * customer_dirty, moves the watermark and commits. Readers see all of it or nothing. False: run->error says why, nothing was changed.
+ * customer_dirty, moves the watermark and commits. Readers see all of it or nothing. False: run->error says why,
+ * nothing was changed.
  */
 bool sync_publish(struct sync_run *run);
 

@@ -17,7 +17,7 @@
 #include "proc/sync_publish.h"
 
 #define REPORT_NS (10 * CLOCK_NS_PER_S)
-#define PING_NS (5 * CLOCK_NS_PER_S)
+#define PING_NS   (5 * CLOCK_NS_PER_S)
 
 bool sync_run_fail(struct sync_run *run, enum sb_reason reason, const char *fmt, ...)
 {
@@ -53,13 +53,14 @@ static void ask_server(struct sync_run *run, uint64_t now)
     int64_t active = 0;
     struct sb_slot *slot = run->state->proc->slot;
 
-    if (run->work.connection == NULL || now - atomic_load(&slot->progress_ns) < PING_NS || now - run->pinged_ns < PING_NS ||
-        run->state->shown.phase < SB_PHASE_MERGING)
+    if (run->work.connection == NULL || now - atomic_load(&slot->progress_ns) < PING_NS ||
+        now - run->pinged_ns < PING_NS || run->state->shown.phase < SB_PHASE_MERGING)
         return;
     run->pinged_ns = now;
     snprintf(pid, sizeof(pid), "%d", PQbackendPID(run->work.connection));
     if (sync_db_query_i64(&run->books, "asking for the run's statement",
-                          "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Lock'",
+                          "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND state = 'active' AND wait_event_type IS "
+                          "DISTINCT FROM 'Lock'",
                           values, 1, 0, &active) == SYNC_DB_OK &&
         active == 1)
         sync_run_progress(run);
@@ -98,7 +99,8 @@ void sync_run_phase(struct sync_run *run, enum sb_phase phase)
     const char *values[] = { id, sb_phase_name(phase) };
 
     run->state->shown.phase = phase;
-    sb_text_set(&run->state->proc->slot->doing, "sync run %lld, %s", (long long)run->shown->run_id, sb_phase_name(phase));
+    sb_text_set(&run->state->proc->slot->doing, "sync run %lld, %s", (long long)run->shown->run_id,
+                sb_phase_name(phase));
     sync_run_progress(run);
     sync_state_show(run->state);
     snprintf(id, sizeof(id), "%lld", (long long)run->shown->run_id);
@@ -116,9 +118,10 @@ void sync_run_report(struct sync_run *run, bool now)
         return;
     run->event_ns = at;
     struct event_field f[] = { event_i64("run_id", run->shown->run_id), event_i64("batch", run->batches),
-                               event_i64("rows_read", run->shown->rows_read), event_i64("rows_written", s->rows_written),
-                               s->rows_estimated > 0 ? event_f64("percent", percent > 100 ? 100 : percent) :
-                                                       event_cstr("percent", NULL) };
+                               event_i64("rows_read", run->shown->rows_read),
+                               event_i64("rows_written", s->rows_written),
+                               s->rows_estimated > 0 ? event_f64("percent", percent > 100 ? 100 : percent)
+                                                     : event_cstr("percent", NULL) };
     event_log(EVENT_SYNC_PROGRESS, f, 5, "Processing batch...");
 }
 
@@ -157,12 +160,13 @@ static void finish_row(struct sync_run *run, struct sync_db *books)
     values[8] = sb_run_status_name(r->status);
     values[9] = r->error[0] != '\0' ? r->error : NULL;
     values[10] = sb_reason_name(r->reason);
-    sync_db_query(books, "closing sync_runs",
-                  "UPDATE sync_runs SET rows_read = $2, rows_inserted = $3, rows_updated = $4, rows_deleted = $5,"
-                  " rows_skipped = $6, customers_scored = $7, data_version = $8, status = $9, error = $10, error_code = $11,"
-                  " finished_at = now(), duration_seconds = extract(epoch FROM now() - started_at), heartbeat_at = now(),"
-                  " watermark = (SELECT watermark FROM sync_state) WHERE run_id = $1",
-                  values, 11, NULL);
+    sync_db_query(
+        books, "closing sync_runs",
+        "UPDATE sync_runs SET rows_read = $2, rows_inserted = $3, rows_updated = $4, rows_deleted = $5,"
+        " rows_skipped = $6, customers_scored = $7, data_version = $8, status = $9, error = $10, error_code = $11,"
+        " finished_at = now(), duration_seconds = extract(epoch FROM now() - started_at), heartbeat_at = now(),"
+        " watermark = (SELECT watermark FROM sync_state) WHERE run_id = $1",
+        values, 11, NULL);
 }
 
 /* Beats on whatever was asked, but not for ever. */
@@ -174,7 +178,8 @@ static bool graceful_beat(void *arg)
     return clock_mono_ns() < run->grace_ns;
 }
 
-/* Also after a stop or a lost connection the books are closed, on a fresh connection if need be, within five seconds. */
+/* Also after a stop or a lost connection the books are closed, on a fresh connection if need be, within five seconds.
+ */
 static void close_books(struct sync_run *run)
 {
     run->grace_ns = clock_mono_ns() + 5 * CLOCK_NS_PER_S;
@@ -194,8 +199,8 @@ static bool table_is_empty(struct sync_run *run)
 {
     int64_t any = 0;
 
-    return sync_db_query_i64(&run->work, "looking at combined_sales", "SELECT 1 FROM combined_sales LIMIT 1", NULL, 0, 0, &any) ==
-               SYNC_DB_OK &&
+    return sync_db_query_i64(&run->work, "looking at combined_sales", "SELECT 1 FROM combined_sales LIMIT 1", NULL, 0,
+                             0, &any) == SYNC_DB_OK &&
            any == 0;
 }
 
@@ -212,8 +217,9 @@ static bool choose_range(struct sync_run *run)
     run->full_stage = run->everything && q->mode != SB_MODE_DRY_RUN;
     if (run->everything || ranged || q->mode == SB_MODE_DRY_RUN)
         return true;
-    if (sync_db_query_i64(&run->work, "reading the watermark", "SELECT watermark::date - date '1970-01-01' FROM sync_state", NULL, 0,
-                          CLOCK_NO_DAY, &watermark) != SYNC_DB_OK)
+    if (sync_db_query_i64(&run->work, "reading the watermark",
+                          "SELECT watermark::date - date '1970-01-01' FROM sync_state", NULL, 0, CLOCK_NO_DAY,
+                          &watermark) != SYNC_DB_OK)
         return sync_run_fail_db(run, &run->work);
     run->start_day = watermark == CLOCK_NO_DAY ? CLOCK_NO_DAY : (int32_t)(watermark - run->conf->sync_overlap_days);
     return true;
@@ -237,13 +243,15 @@ static bool score(struct sync_run *run)
     bool on_disk = false;
 
     sync_run_phase(run, SB_PHASE_SCORING);
-    if (sync_facts_refresh(&run->work, run->conf, conf_as_of_day(run->conf), run->shown->run_id, &facts) != SYNC_DB_OK)
+    if (sync_facts_refresh(&run->work, run->conf, conf_as_of_day(run->conf), run->shown->run_id, &facts) !=
+        SYNC_DB_OK)
         return sync_run_fail_db(run, &run->work);
     run->shown->customers_scored = facts.customers;
     sync_run_phase(run, SB_PHASE_PUBLISHING);
     if (sync_population_current(&run->work, run->conf, &newest, &on_disk) != SYNC_DB_OK)
         return sync_run_fail_db(run, &run->work);
-    if (!on_disk && sync_population_publish(&run->work, run->conf, run->state->proc->sb, clock_wall_us(), &version) != SYNC_DB_OK)
+    if (!on_disk &&
+        sync_population_publish(&run->work, run->conf, run->state->proc->sb, clock_wall_us(), &version) != SYNC_DB_OK)
         return sync_run_fail_db(run, &run->work);
     run->shown->data_version = newest;
     return true;
@@ -275,14 +283,15 @@ static bool steps(struct sync_run *run)
         return false;
     if (run->request.mode == SB_MODE_DRY_RUN)
         return true;
-    return sync_publish(run) && score(run) && (sync_state_load_table(run->state, &run->work) == SYNC_DB_OK ||
-                                               sync_run_fail_db(run, &run->work)) &&
+    return sync_publish(run) && score(run) &&
+           (sync_state_load_table(run->state, &run->work) == SYNC_DB_OK || sync_run_fail_db(run, &run->work)) &&
            clean_up(run);
 }
 
 static void log_started(const struct sync_run *run)
 {
-    struct event_field f[] = { event_i64("run_id", run->shown->run_id), event_cstr("mode", sb_mode_name(run->shown->mode)),
+    struct event_field f[] = { event_i64("run_id", run->shown->run_id),
+                               event_cstr("mode", sb_mode_name(run->shown->mode)),
                                event_cstr("trigger", sb_trigger_name(run->shown->trigger)) };
 
     event_log(EVENT_SYNC_STARTED, f, 3, "Sync started...");
@@ -337,10 +346,10 @@ static void conclude(struct sync_run *run, bool good)
     if (!good)
         sync_run_fail(run, SB_REASON_DATABASE, "the run ended without an error of its own");
     r->reason = good ? SB_REASON_NONE : run->error.reason;
-    r->status = good                                ? SB_RUN_SUCCESS :
-                r->reason == SB_REASON_TIMEOUT ? SB_RUN_TIMEOUT :
-                r->reason == SB_REASON_ABORTED ? SB_RUN_ABORTED :
-                                                 SB_RUN_FAILED;
+    r->status = good                             ? SB_RUN_SUCCESS
+                : r->reason == SB_REASON_TIMEOUT ? SB_RUN_TIMEOUT
+                : r->reason == SB_REASON_ABORTED ? SB_RUN_ABORTED
+                                                 : SB_RUN_FAILED;
     if (!good && !run->changed)
         r->rows_inserted = r->rows_updated = r->rows_deleted = 0;
     str_copy(r->error, sizeof(r->error), str_from(good ? "" : run->error.text));
@@ -361,12 +370,12 @@ static enum sb_mail_answer prepare(struct sync_run *run)
 
     if (sync_db_open(&run->work, url, timeout_s, sync_run_beat, run) != SYNC_DB_OK ||
         sync_db_open(&run->books, url, timeout_s, quiet_beat, run) != SYNC_DB_OK ||
-        sync_db_query_i64(&run->work, "asking for the sync lock", "SELECT pg_try_advisory_lock(" SYNC_LOCK ")::int", NULL, 0, 0,
-                          &locked) != SYNC_DB_OK)
+        sync_db_query_i64(&run->work, "asking for the sync lock", "SELECT pg_try_advisory_lock(" SYNC_LOCK ")::int",
+                          NULL, 0, 0, &locked) != SYNC_DB_OK)
         return SB_ANSWER_DATABASE_DOWN;
     if (!locked) {
-        event_log(EVENT_SYNC_SKIPPED, (struct event_field[]){ event_cstr("mode", sb_mode_name(run->request.mode)) }, 1,
-                  "another sync is already running");
+        event_log(EVENT_SYNC_SKIPPED, (struct event_field[]){ event_cstr("mode", sb_mode_name(run->request.mode)) },
+                  1, "another sync is already running");
         return SB_ANSWER_ALREADY_RUNNING;
     }
     if (!choose_range(run))
@@ -394,8 +403,8 @@ static int64_t running_elsewhere(struct sync_run *run)
     int64_t id = 0;
 
     if (run->books.connection != NULL)
-        sync_db_query_i64(&run->books, "reading sync_runs", "SELECT max(run_id) FROM sync_runs WHERE status = 'running'", NULL, 0, 0,
-                          &id);
+        sync_db_query_i64(&run->books, "reading sync_runs",
+                          "SELECT max(run_id) FROM sync_runs WHERE status = 'running'", NULL, 0, 0, &id);
     return id;
 }
 

@@ -3,7 +3,7 @@
  */
 #include "proc/sync_schedule.h"
 
-#define DAY_US (86400LL * 1000000)
+#define DAY_US  (86400LL * 1000000)
 #define HOUR_US (3600LL * 1000000)
 
 int64_t sync_schedule_after(int64_t now_us, int hour)

@@ -10,8 +10,8 @@
 int64_t sync_schedule_after(int64_t now_us, int hour);
 /*
  * When the next run is due: now_us or earlier if one was missed (none since the last time it
- * should have run, or never one at all), else sync_schedule_after. After a failed run the next try comes SYNC_RETRY_S later
- * if that is sooner. Times of 0: never.
+ * should have run, or never one at all), else sync_schedule_after. After a failed run the next try comes SYNC_RETRY_S
+ * later if that is sooner. Times of 0: never.
  */
 #define SYNC_RETRY_S 600
 int64_t sync_schedule_next(int64_t now_us, int hour, int64_t last_success_us, int64_t last_failure_us);

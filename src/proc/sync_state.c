@@ -76,7 +76,8 @@ void sync_state_sleep(struct sync_state *s, unsigned ms)
         if (now >= end)
             return;
         uint64_t left_ms = (end - now) / 1000000 + 1;
-        struct pollfd p[] = { { .fd = s->proc->signal_fd, .events = POLLIN }, { .fd = s->proc->lifeline_fd, .events = POLLIN } };
+        struct pollfd p[] = { { .fd = s->proc->signal_fd, .events = POLLIN },
+                              { .fd = s->proc->lifeline_fd, .events = POLLIN } };
         poll(p, 2, left_ms < 200 ? (int)left_ms : 200);
     }
 }
@@ -87,8 +88,8 @@ bool sync_state_other_running(const struct sync_state *s)
 
     for (unsigned i = 0; i < SB_SLOTS; i++) {
         const struct sb_slot *slot = &sb->slots[i];
-        if (slot != s->proc->slot && atomic_load(&slot->state) != SB_FREE && atomic_load(&slot->role) == SB_ROLE_SYNC &&
-            atomic_load(&slot->progress_ns) != 0)
+        if (slot != s->proc->slot && atomic_load(&slot->state) != SB_FREE &&
+            atomic_load(&slot->role) == SB_ROLE_SYNC && atomic_load(&slot->progress_ns) != 0)
             return true;
     }
     return false;
@@ -96,7 +97,8 @@ bool sync_state_other_running(const struct sync_state *s)
 
 void sync_state_show(struct sync_state *s)
 {
-    bool mine = s->shown.running || (atomic_load(&s->proc->sb->generation) == s->proc->generation && !sync_state_other_running(s));
+    bool mine = s->shown.running ||
+                (atomic_load(&s->proc->sb->generation) == s->proc->generation && !sync_state_other_running(s));
 
     if (!mine)
         return;
@@ -162,18 +164,19 @@ static void read_run(const PGresult *r, int i, struct sb_run *run)
     str_copy(run->error, sizeof(run->error), str_from(PQgetvalue(r, i, 13)));
 }
 
-#define RUN_COLUMNS                                                                                                       \
-    "run_id, mode, status, trigger, (extract(epoch FROM started_at) * 1000000)::bigint,"                                  \
-    " (extract(epoch FROM finished_at) * 1000000)::bigint, rows_read, rows_inserted, rows_updated, rows_deleted,"         \
+#define RUN_COLUMNS                                                                                                  \
+    "run_id, mode, status, trigger, (extract(epoch FROM started_at) * 1000000)::bigint,"                             \
+    " (extract(epoch FROM finished_at) * 1000000)::bigint, rows_read, rows_inserted, rows_updated, rows_deleted,"    \
     " rows_skipped, customers_scored, data_version, coalesce(error, ''), coalesce(error_code, '')"
 
 static enum sync_db_status load_runs(struct sync_state *s, struct sync_db *db)
 {
     PGresult *r;
-    enum sync_db_status st = sync_db_query(db, "reading sync_runs",
-                                           "SELECT " RUN_COLUMNS " FROM sync_runs WHERE status <> 'running' ORDER BY run_id DESC"
-                                           " LIMIT 20",
-                                           NULL, 0, &r);
+    enum sync_db_status st =
+        sync_db_query(db, "reading sync_runs",
+                      "SELECT " RUN_COLUMNS " FROM sync_runs WHERE status <> 'running' ORDER BY run_id DESC"
+                      " LIMIT 20",
+                      NULL, 0, &r);
 
     if (st != SYNC_DB_OK)
         return st;
@@ -182,7 +185,8 @@ static enum sync_db_status load_runs(struct sync_state *s, struct sync_db *db)
         read_run(r, i, &s->shown.runs[s->shown.run_count++]);
     PQclear(r);
     st = sync_db_query(db, "reading the last failed run",
-                       "SELECT " RUN_COLUMNS " FROM sync_runs WHERE status NOT IN ('running', 'success') ORDER BY run_id DESC LIMIT 1",
+                       "SELECT " RUN_COLUMNS
+                       " FROM sync_runs WHERE status NOT IN ('running', 'success') ORDER BY run_id DESC LIMIT 1",
                        NULL, 0, &r);
     if (st != SYNC_DB_OK)
         return st;
@@ -201,9 +205,11 @@ enum sync_db_status sync_state_load_table(struct sync_state *s, struct sync_db *
     enum sync_db_status st = sync_db_query(
         db, "counting combined_sales",
         "SELECT t.*, (SELECT order_id FROM combined_sales ORDER BY order_date DESC, order_id DESC LIMIT 1),"
-        " (SELECT count(*) FROM customer_facts), (SELECT orders FROM data_versions ORDER BY data_version DESC LIMIT 1)"
+        " (SELECT count(*) FROM customer_facts), (SELECT orders FROM data_versions ORDER BY data_version DESC LIMIT "
+        "1)"
         " FROM (SELECT count(*), count(*) FILTER (WHERE customer_id IS NULL),"
-        " (extract(epoch FROM min(order_date)) * 1000000)::bigint, (extract(epoch FROM max(order_date)) * 1000000)::bigint"
+        " (extract(epoch FROM min(order_date)) * 1000000)::bigint, (extract(epoch FROM max(order_date)) * "
+        "1000000)::bigint"
         " FROM combined_sales) t",
         NULL, 0, &r);
 

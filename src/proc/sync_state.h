@@ -1,5 +1,6 @@
 /*
- * sync_state: what the sync process knows and shows: its beat, its orders to stop, and the status block of the scoreboard.
+ * sync_state: what the sync process knows and shows: its beat, its orders to stop, and the status block of the
+ * scoreboard.
  */
 #ifndef PROC_SYNC_STATE_H
 #define PROC_SYNC_STATE_H
@@ -14,8 +15,8 @@ struct sync_state {
     const struct proc_context *proc;
     struct sb_sync shown; /* the copy that is published */
     uint64_t shown_ns;
-    bool stop;            /* TERM, INT, QUIT or the master's end was seen */
-    bool wake;            /* USR1 was seen: look into the mailbox */
+    bool stop; /* TERM, INT, QUIT or the master's end was seen */
+    bool wake; /* USR1 was seen: look into the mailbox */
 };
 
 void sync_state_init(struct sync_state *s, const struct proc_context *proc);
