@@ -1,0 +1,284 @@
+/*
+ * pg_target: the connection string taken apart, its names resolved by the C
+ * library's threads, and put together again for libpq.
+ *
+ * A lookup under way writes into its gaicb, so that memory is given back only
+ * when the lookup has ended; a target freed earlier leaves it to the process's end.
+ */
+#include "net/pg_target.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+#define MAX_HOSTS     8
+#define MAX_ADDRESSES 4 /* of one host */
+#define MAX_LIST      4096
+#define MAX_OPTIONS   64
+#define OWN_OPTIONS   8
+
+struct host {
+    char *name, *port; /* port "": libpq's default */
+    bool lookup;       /* a name, not an address or a socket directory */
+    char addresses[MAX_ADDRESSES][INET6_ADDRSTRLEN];
+    unsigned address_count;
+    struct gaicb *request; /* under way */
+};
+
+struct pg_target {
+    PQconninfoOption *options;
+    struct host hosts[MAX_HOSTS];
+    unsigned host_count;
+    bool broken; /* for good: the URL itself is wrong */
+    const char *error;
+    char shown[256];
+};
+
+/* Used where the URL does not say otherwise; a peer that vanished is found out within seconds. */
+static const struct {
+    const char *key, *value;
+} own_options[OWN_OPTIONS] = {
+    { "client_encoding", "UTF8" }, { "fallback_application_name", "patrond" },
+    { "gssencmode", "disable" }, /* its negotiation may block on a KDC */
+    { "keepalives_idle", "30" },   { "keepalives_interval", "10" },
+    { "keepalives_count", "3" },   { "tcp_user_timeout", "10000" },
+    { "connect_timeout", "0" }, /* the owner of the connection keeps the time */
+};
+
+static const char *option(const struct pg_target *t, const char *key)
+{
+    for (const PQconninfoOption *o = t->options; o->keyword != NULL; o++) {
+        if (strcmp(o->keyword, key) == 0)
+            return o->val;
+    }
+    return NULL;
+}
+
+static bool is_name(const char *host)
+{
+    struct in6_addr address;
+
+    return host[0] != '\0' && host[0] != '/' && host[0] != '@' && inet_pton(AF_INET, host, &address) != 1 &&
+           inet_pton(AF_INET6, host, &address) != 1;
+}
+
+/* Hosts and ports of the URL; one port counts for all hosts. */
+static bool split_hosts(struct pg_target *t)
+{
+    const char *hosts = option(t, "host"), *ports = option(t, "port");
+    struct str rest = str_from(hosts), port_rest = str_from(ports), name, port = STR_NONE;
+    bool given = option(t, "hostaddr") != NULL;
+
+    while (str_split(&rest, ',', &name)) {
+        struct host *h = &t->hosts[t->host_count];
+        struct str next;
+
+        if (t->host_count == MAX_HOSTS)
+            return false;
+        if (str_split(&port_rest, ',', &next))
+            port = next;
+        h->name = strndup(name.p, name.len);
+        h->port = strndup(port.p == NULL ? "" : port.p, port.len);
+        t->host_count++;
+        if (h->name == NULL || h->port == NULL)
+            return false;
+        h->lookup = !given && is_name(h->name);
+    }
+    return true;
+}
+
+struct pg_target *pg_target_new(const char *url)
+{
+    struct pg_target *t = calloc(1, sizeof *t);
+
+    if (t == NULL)
+        return NULL;
+    t->options = PQconninfoParse(url, NULL);
+    if (t->options == NULL) {
+        t->error = "DATABASE_URL cannot be understood: expected postgresql://user@host:port/database";
+        t->broken = true;
+        return t;
+    }
+    snprintf(t->shown, sizeof t->shown, "%s", option(t, "host") != NULL ? option(t, "host") : "local socket");
+    t->broken = !split_hosts(t);
+    if (t->broken)
+        t->error = "DATABASE_URL names more hosts than can be tried: give at most 8";
+    return t;
+}
+
+/* True when the host's lookup has ended, or there is none. */
+static bool collect(struct host *h)
+{
+    unsigned n = 0;
+    int rc;
+
+    if (h->request == NULL)
+        return true;
+    rc = gai_error(h->request);
+    if (rc == EAI_INPROGRESS)
+        return false;
+    if (rc == 0) {
+        for (const struct addrinfo *a = h->request->ar_result; a != NULL && n < MAX_ADDRESSES; a = a->ai_next) {
+            if (getnameinfo(a->ai_addr, a->ai_addrlen, h->addresses[n], sizeof h->addresses[n], NULL, 0,
+                            NI_NUMERICHOST) == 0)
+                n++;
+        }
+        if (n > 0)
+            h->address_count = n;
+        freeaddrinfo(h->request->ar_result);
+    }
+    free(h->request);
+    h->request = NULL;
+    return true;
+}
+
+void pg_target_free(struct pg_target *t)
+{
+    if (t == NULL)
+        return;
+    for (unsigned i = 0; i < t->host_count; i++) {
+        struct host *h = &t->hosts[i];
+
+        if (collect(h) || gai_cancel(h->request) == EAI_CANCELED) {
+            free(h->request);
+            free(h->name);
+        }
+        free(h->port);
+    }
+    PQconninfoFree(t->options);
+    free(t);
+}
+
+static const struct addrinfo lookup_hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+
+void pg_target_lookup(struct pg_target *t)
+{
+    for (unsigned i = 0; i < t->host_count; i++) {
+        struct host *h = &t->hosts[i];
+
+        if (!h->lookup || h->request != NULL)
+            continue;
+        h->request = calloc(1, sizeof *h->request);
+        if (h->request == NULL)
+            continue;
+        h->request->ar_name = h->name;
+        h->request->ar_request = &lookup_hints;
+        if (getaddrinfo_a(GAI_NOWAIT, &h->request, 1, NULL) != 0) {
+            free(h->request);
+            h->request = NULL;
+        }
+    }
+}
+
+enum pg_lookup pg_target_state(struct pg_target *t)
+{
+    bool usable = t->host_count == 0;
+
+    if (t->broken)
+        return PG_LOOKUP_FAILED;
+    for (unsigned i = 0; i < t->host_count; i++) {
+        if (!collect(&t->hosts[i]))
+            return PG_LOOKUP_RUNNING;
+        usable |= !t->hosts[i].lookup || t->hosts[i].address_count > 0;
+    }
+    if (!usable)
+        t->error = "no address found for the host of DATABASE_URL: check its name and the resolver";
+    return usable ? PG_LOOKUP_DONE : PG_LOOKUP_FAILED;
+}
+
+const char *pg_target_error(const struct pg_target *t)
+{
+    return t->error != NULL ? t->error : "";
+}
+
+static void add_item(struct buf *list, const char *item, bool first)
+{
+    if (!first)
+        buf_add_char(list, ',');
+    buf_add_cstr(list, item);
+}
+
+/* One entry an address: libpq tries them in turn. A host without address is left out. */
+static void list_hosts(const struct pg_target *t, struct buf *names, struct buf *addresses, struct buf *ports)
+{
+    bool first = true;
+
+    for (unsigned i = 0; i < t->host_count; i++) {
+        const struct host *h = &t->hosts[i];
+        unsigned entries = h->lookup ? h->address_count : 1;
+
+        for (unsigned j = 0; j < entries; j++) {
+            add_item(names, h->name, first);
+            add_item(addresses, h->lookup ? h->addresses[j] : "", first);
+            add_item(ports, h->port, first);
+            first = false;
+        }
+    }
+}
+
+static bool replaced(const struct pg_target *t, const char *key)
+{
+    if (strcmp(key, "connect_timeout") == 0)
+        return true;
+    return t->host_count > 0 && (strcmp(key, "host") == 0 || strcmp(key, "port") == 0);
+}
+
+static PGconn *connect_with(const struct pg_target *t, const char *names, const char *addresses, const char *ports)
+{
+    const char *keys[MAX_OPTIONS + OWN_OPTIONS + 4], *values[MAX_OPTIONS + OWN_OPTIONS + 4];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < OWN_OPTIONS; i++, n++) {
+        keys[n] = own_options[i].key;
+        values[n] = own_options[i].value;
+    }
+    for (const PQconninfoOption *o = t->options; o->keyword != NULL && n < MAX_OPTIONS + OWN_OPTIONS; o++) {
+        if (o->val == NULL || replaced(t, o->keyword))
+            continue;
+        keys[n] = o->keyword;
+        values[n++] = o->val;
+    }
+    if (t->host_count > 0) {
+        keys[n] = "host";
+        values[n++] = names;
+        keys[n] = "port";
+        values[n++] = ports;
+        if (option(t, "hostaddr") == NULL) {
+            keys[n] = "hostaddr";
+            values[n++] = addresses;
+        }
+    }
+    keys[n] = NULL;
+    values[n] = NULL;
+    return PQconnectStartParams(keys, values, 0);
+}
+
+PGconn *pg_target_connect(struct pg_target *t)
+{
+    struct buf names = { .max_bytes = MAX_LIST }, addresses = { .max_bytes = MAX_LIST },
+               ports = { .max_bytes = MAX_LIST };
+    const char *n, *a, *p;
+    PGconn *pg = NULL;
+
+    list_hosts(t, &names, &addresses, &ports);
+    n = buf_cstr(&names);
+    a = buf_cstr(&addresses);
+    p = buf_cstr(&ports);
+    if (n != NULL && a != NULL && p != NULL)
+        pg = connect_with(t, n, a, p);
+    buf_free(&names);
+    buf_free(&addresses);
+    buf_free(&ports);
+    return pg;
+}
+
+const char *pg_target_host(const struct pg_target *t)
+{
+    return t->shown;
+}
