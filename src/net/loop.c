@@ -101,8 +101,12 @@ static void run_deferred(struct loop *l)
 {
     size_t count = l->call_count;
 
-    for (size_t i = 0; i < count; i++)
-        l->calls[i].fn(l->calls[i].arg);
+    for (size_t i = 0; i < count; i++) {
+        struct deferred call = l->calls[i];
+
+        if (call.fn != NULL)
+            call.fn(call.arg);
+    }
     l->call_count -= count;
     for (size_t i = 0; i < l->call_count; i++)
         l->calls[i] = l->calls[count + i];
@@ -187,6 +191,14 @@ bool loop_defer(struct loop *l, loop_fn fn, void *arg)
     l->calls = list;
     l->calls[l->call_count++] = (struct deferred){ .fn = fn, .arg = arg };
     return true;
+}
+
+void loop_defer_cancel(struct loop *l, loop_fn fn, void *arg)
+{
+    for (size_t i = 0; i < l->call_count; i++) {
+        if (l->calls[i].fn == fn && l->calls[i].arg == arg)
+            l->calls[i].fn = NULL;
+    }
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

@@ -32,6 +32,8 @@ uint64_t loop_now_ns(struct loop *l); /* monotonic, read once a turn */
 void loop_free_later(struct loop *l, void *ptr);
 /* fn(arg) after this turn; what it defers itself waits for the next turn. False: no memory. */
 bool loop_defer(struct loop *l, loop_fn fn, void *arg);
+/* Forgets such calls not yet made: `arg` is going away. */
+void loop_defer_cancel(struct loop *l, loop_fn fn, void *arg);
 
 /* One-shot timer; re-arm from its callback for a period. Freed timers never fire. NULL: no memory. */
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn fn, void *arg);
