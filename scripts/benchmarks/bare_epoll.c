@@ -18,7 +18,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define CONNECTIONS 4096
+#define CONNECTIONS   4096
 #define REQUEST_BYTES 4096
 
 static char requests[CONNECTIONS][REQUEST_BYTES];
