@@ -121,7 +121,7 @@ static void test_many_fields_are_counted(void **state)
 struct world {
     char dir[64];
     struct conf conf;
-    char setting[96];
+    char setting[160];
     struct source_env env;
     int notes;
     char note[256];
