@@ -2,6 +2,7 @@
  * status: the scoreboard for people.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -69,17 +70,36 @@ static void print_process(const struct scoreboard *sb, const struct sb_slot *s, 
            doing);
 }
 
+/* Workers by index, then the helpers; the older generation first. */
+static int by_place(const void *a, const void *b)
+{
+    const struct sb_slot *x = *(const struct sb_slot *const *)a, *y = *(const struct sb_slot *const *)b;
+    uint32_t left[] = { atomic_load(&x->role), atomic_load(&x->index), atomic_load(&x->generation) };
+    uint32_t right[] = { atomic_load(&y->role), atomic_load(&y->index), atomic_load(&y->generation) };
+
+    for (int i = 0; i < 3; i++) {
+        if (left[i] != right[i])
+            return left[i] < right[i] ? -1 : 1;
+    }
+    return 0;
+}
+
 static void print_processes(const struct scoreboard *sb)
 {
+    const struct sb_slot *used[SB_SLOTS];
     uint64_t now_ns = clock_mono_ns();
     int64_t now_us = clock_wall_us();
+    size_t count = 0;
 
     printf("\n%-10s %8s %-9s %4s %12s %10s %6s %6s %7s %7s %5s  %s\n", "PROCESS", "PID", "STATE", "GEN", "UP",
            "REQUESTS", "CONNS", "ACTIVE", "RSS MB", "BEAT ms", "RST", "DOING");
     for (unsigned i = 0; i < SB_SLOTS; i++) {
         if (atomic_load(&sb->slots[i].state) != SB_FREE)
-            print_process(sb, &sb->slots[i], now_ns, now_us);
+            used[count++] = &sb->slots[i];
     }
+    qsort(used, count, sizeof(used[0]), by_place);
+    for (size_t i = 0; i < count; i++)
+        print_process(sb, used[i], now_ns, now_us);
 }
 
 static void print_components(const struct scoreboard *sb)

@@ -371,26 +371,35 @@ unsigned children_stillborn(const struct master *m, uint32_t generation)
     return m->workers > born ? m->workers - born : 0;
 }
 
+/* When something has to be done about it next. */
+static uint64_t child_next_ns(const struct child *c, uint64_t now)
+{
+    uint64_t soon = now + STARTING_MS * 1000000ULL;
+
+    switch (c->policy.phase) {
+    case POLICY_WAITING:
+        return c->policy.start_at_ns > soon ? c->policy.start_at_ns : soon;
+    case POLICY_STARTING:
+        return soon;
+    case POLICY_SERVING:
+        return c->policy.due == POLICY_SIGNAL_NONE ? UINT64_MAX : c->policy.due_ns;
+    case POLICY_OVER:
+        break;
+    }
+    return UINT64_MAX;
+}
+
 int children_next_ms(const struct master *m, int most)
 {
     uint64_t next = m->now_ns + (uint64_t)most * 1000000;
 
     for (unsigned i = 0; i < SB_SLOTS; i++) {
-        const struct child *c = &m->children[i];
-        uint64_t at = UINT64_MAX;
+        uint64_t at = m->children[i].used ? child_next_ns(&m->children[i], m->now_ns) : UINT64_MAX;
 
-        if (!c->used)
-            continue;
-        if (c->policy.phase == POLICY_STARTING)
-            at = m->now_ns + STARTING_MS * 1000000ULL;
-        else if (c->policy.phase == POLICY_WAITING && c->policy.start_at_ns > m->now_ns)
-            at = c->policy.start_at_ns;
-        else if (c->policy.due != POLICY_SIGNAL_NONE && c->policy.due_ns > m->now_ns)
-            at = c->policy.due_ns;
         if (at < next)
             next = at;
     }
-    return (int)((next - m->now_ns) / 1000000) + 1;
+    return next > m->now_ns ? (int)((next - m->now_ns) / 1000000) + 1 : 0;
 }
 
 void children_wake_sync(struct master *m)

@@ -44,12 +44,19 @@ static void print_version(void)
     printf("patrond %s\nbuilt with %s\nsettings: %s\n", PACKAGE_VERSION, compiler, DEFAULT_FILE);
 }
 
-/* ADMIN_KEY and an open CORS policy are matters of security, the rest of configuration. */
+/* ADMIN_KEY and an open CORS policy are matters of security, the rest of configuration. A problem begins with the
+ * setting's name, or with "FILE:LINE: " and then the name. */
 static enum event_id event_of(struct str problem)
 {
-    return str_starts(problem, "ADMIN_KEY") || str_starts(problem, "ALLOWED_ORIGINS")
-               ? EVENT_SECURITY_VALIDATION_FAILED
-               : EVENT_CONFIGURATION_INVALID;
+    const char *colon = memmem(problem.p, problem.len, ": ", 2);
+    size_t place = colon != NULL ? (size_t)(colon - problem.p) + 2 : 0;
+    struct str rest = { problem.p + place, problem.len - place };
+
+    for (int i = 0; i < 2; i++, rest = problem) {
+        if (str_starts(rest, "ADMIN_KEY") || str_starts(rest, "ALLOWED_ORIGINS"))
+            return EVENT_SECURITY_VALIDATION_FAILED;
+    }
+    return EVENT_CONFIGURATION_INVALID;
 }
 
 static void report(struct buf *problems, enum mode mode)

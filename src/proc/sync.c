@@ -115,7 +115,7 @@ static void prepare_until_done(struct sync_state *state)
     unsigned pause_ms = PAUSE_LEAST_MS;
     bool told = false;
 
-    while (!state->stop) {
+    while (!sync_state_ending(state)) {
         if (prepare(state, told) == SYNC_DB_OK)
             return;
         told = true;
@@ -197,11 +197,11 @@ static void wait_to_serve(struct sync_state *state)
 {
     bool waited = false;
 
-    while (!state->stop && (!serving(state) || sync_state_other_running(state))) {
+    while (!sync_state_ending(state) && (!serving(state) || sync_state_other_running(state))) {
         waited = true;
         sync_state_sleep(state, 200);
     }
-    if (waited && !state->stop)
+    if (waited && !sync_state_ending(state))
         prepare_until_done(state);
 }
 
@@ -220,15 +220,16 @@ int sync_main(const struct proc_context *ctx)
     sb_text_set(&ctx->slot->doing, "waiting");
     plan(&state);
     sync_state_show(&state);
-    if (ctx->conf->sync_on_startup && ctx->generation == 1 && !state.stop)
+    if (ctx->conf->sync_on_startup && ctx->generation == 1 && !sync_state_ending(&state))
         run(&state, incremental(SB_BY_STARTUP), false);
-    while (!state.stop) {
+    while (!sync_state_ending(&state)) {
         sync_state_sleep(&state, 1000);
-        if (!state.stop && serving(&state))
+        if (!sync_state_ending(&state) && serving(&state))
             serve(&state);
         report_stale(&state, &told_us);
     }
-    refuse(&state, SB_ANSWER_REFUSED);
-    atomic_store(&ctx->slot->state, SB_DRAINING);
+    if (serving(&state)) /* else the next generation answers */
+        refuse(&state, SB_ANSWER_REFUSED);
+    atomic_store(&ctx->slot->state, SB_EXITED);
     return PROC_EXIT_DRAINED;
 }

@@ -28,7 +28,9 @@ static void read_signals(struct sync_state *s)
     while (read(s->proc->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGUSR1)
             s->wake = true;
-        else if (info.ssi_signo != SIGHUP)
+        else if (info.ssi_signo == SIGHUP)
+            s->leave = true;
+        else
             s->stop = true;
     }
 }
@@ -67,11 +69,16 @@ bool sync_state_beat(struct sync_state *s)
     return !s->stop;
 }
 
+bool sync_state_ending(const struct sync_state *s)
+{
+    return s->stop || s->leave;
+}
+
 void sync_state_sleep(struct sync_state *s, unsigned ms)
 {
     uint64_t end = clock_mono_ns() + (uint64_t)ms * 1000000;
 
-    while (sync_state_beat(s) && !s->wake) {
+    while (sync_state_beat(s) && !s->wake && !s->leave) {
         uint64_t now = clock_mono_ns();
         if (now >= end)
             return;

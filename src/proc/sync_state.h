@@ -15,8 +15,9 @@ struct sync_state {
     const struct proc_context *proc;
     struct sb_sync shown; /* the copy that is published */
     uint64_t shown_ns;
-    bool stop; /* TERM, INT, QUIT or the master's end was seen */
-    bool wake; /* USR1 was seen: look into the mailbox */
+    bool stop;  /* TERM, INT, QUIT or the master's end was seen: end the run as well */
+    bool leave; /* HUP was seen: end when no run is under way */
+    bool wake;  /* USR1 was seen: look into the mailbox */
 };
 
 void sync_state_init(struct sync_state *s, const struct proc_context *proc);
@@ -24,7 +25,9 @@ void sync_state_init(struct sync_state *s, const struct proc_context *proc);
 /* Beats, reads signals and the lifeline, refuses requests that come while a run is under way, publishes the status
  * every half second. False: stop. */
 bool sync_state_beat(struct sync_state *s);
-/* Beats as above at least every 200 ms until ms are over, a signal comes or stop is wanted. */
+/* Between runs: is it time to end? */
+bool sync_state_ending(const struct sync_state *s);
+/* Beats as above at least every 200 ms until ms are over, a signal comes or it is time to end. */
 void sync_state_sleep(struct sync_state *s, unsigned ms);
 
 /* Publishes the status now, unless another sync process (of the generation before) still runs and publishes. */

@@ -1,0 +1,572 @@
+"""The master and its children: deaths, hangs, reloads, stops, and what the operator is told of them."""
+import contextlib
+import http.client
+import os
+import pathlib
+import re
+import resource
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from lib.patrond import Load
+from lib.wait import FACTOR, wait_until
+
+LIVE = "/health/live"
+
+
+def field(line, key):
+    """The value of key=value in an event's line."""
+    found = re.search(rf'\b{key}=("(?:[^"\\]|\\.)*"|\S+)', line)
+    assert found, f"no {key} in: {line}"
+    return found.group(1).strip('"')
+
+
+def alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def gone(pids, timeout, what):
+    wait_until(lambda: not any(alive(p) for p in pids), timeout, what)
+
+
+def least_descriptors(master):
+    """A limit of open files that suffices for the master and not for a child of it."""
+    return max(int(fd) for fd in os.listdir(f"/proc/{master}/fd")) + 1
+
+
+def starve(p):
+    """From now on children of that master fail while they start."""
+    hard = resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, (least_descriptors(p.process.pid), hard))
+
+
+def feed(p):
+    hard = resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def load(patrond, clients=4):
+    return Load(patrond.port, [LIVE], {}, clients=clients)
+
+
+@contextlib.contextmanager
+def held_request(patrond):
+    """A request that stays in flight: its body does not come."""
+    with patrond.connect(60) as s:
+        s.sendall(f"POST /api/mcp/search HTTP/1.1\r\nHost: x\r\nX-API-Key: {patrond.admin_key}\r\n"
+                  "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{".encode())
+        wait_until(lambda: sum(w["connections"] for w in workers(patrond)) > 0, 5, "the connection is accepted")
+        yield s
+
+
+def status(patrond):
+    answer = patrond.ctl("status", "--json")
+    assert answer.returncode == 0, answer.stderr
+    import json
+    return json.loads(answer.stdout)
+
+
+def workers(patrond):
+    return status(patrond)["workers"]
+
+
+@pytest.fixture
+def server(patrond_factory):
+    """make(**settings) -> a running server that needs no database: it must serve without one."""
+    def make(**settings):
+        return patrond_factory(**{"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", **settings}).start()
+    return make
+
+
+# The command line.
+
+def test_settings_test_reports_every_problem_at_once(patrond_factory):
+    p = patrond_factory(ADMIN_KEY="short", WORKERS="many", DRAIN_TIMEOUT=0, NO_SUCH_SETTING=1, DATABASE_URL=None)
+    answer = p.run("-t")
+    assert answer.returncode == 78
+    for word in ["ADMIN_KEY too short", "WORKERS", "DRAIN_TIMEOUT", "NO_SUCH_SETTING", "DATABASE_URL is required"]:
+        assert word in answer.stderr, word
+
+
+def test_start_with_bad_settings_says_all_and_exits_78(patrond_factory):
+    p = patrond_factory(ADMIN_KEY="short", DATABASE_URL=None, WORKERS="many")
+    p.spawn()
+    assert p.process.wait(10 * FACTOR) == 78
+    p.stop()
+    assert "ADMIN_KEY too short" in p.wait_event("security_validation_failed")
+    assert p.wait_event("configuration_invalid", matching="DATABASE_URL is required")
+    assert p.wait_event("configuration_invalid", matching="WORKERS")
+
+
+def test_printed_settings_hide_secrets(patrond_factory):
+    p = patrond_factory(DATABASE_URL="postgresql://user:geheim@db.example/sales")
+    answer = p.run("-T")
+    assert answer.returncode == 0
+    assert "geheim" not in answer.stdout and p.admin_key not in answer.stdout
+    assert re.search(r"^DATABASE_URL = postgresql://user:\*+@db.example/sales$", answer.stdout, re.M)
+
+
+def test_usage(patrond_factory):
+    p = patrond_factory(DATABASE_URL="postgresql://x@y/z")
+    assert p.run("-Z").returncode == 2
+    assert p.run("rubbish").returncode == 2
+    assert re.match(r"patrond \d+\.\d+\.\d+\n", p.run("-V").stdout)
+    assert p.ctl("frobnicate").returncode == 2
+    assert p.ctl().returncode == 2
+    assert p.ctl("status", "--xml").returncode == 2
+    assert p.ctl("status").returncode == 3
+    assert p.ctl("stop").returncode == 3
+
+
+# Starting.
+
+def test_second_instance_is_refused(server):
+    p = server()
+    answer = p.run()
+    assert answer.returncode == 1
+    assert f"another patrond (pid {p.process.pid}) runs" in answer.stderr
+    assert p.get(LIVE).status == 200
+
+
+def test_taken_port_is_named(patrond_factory):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        p = patrond_factory(DATABASE_URL="postgresql://x@127.0.0.1:1/z", port=s.getsockname()[1])
+        answer = p.run()
+    assert answer.returncode == 1
+    assert f"127.0.0.1:{p.port}" in answer.stderr and "in use" in answer.stderr
+
+
+def test_start_fails_when_no_worker_can_live(server):
+    p = server()
+    limit = least_descriptors(p.process.pid)
+    assert p.stop() == 0
+    answer = subprocess.run(["prlimit", f"--nofile={limit}:{limit}", os.environ.get("PATROND_BIN", "./patrond"), "-c", str(p.file)],
+                            capture_output=True, text=True, timeout=20 * FACTOR, env=p.environment())
+    assert answer.returncode == 1, answer.stderr
+    assert "no worker became ready" in answer.stderr
+    assert answer.stderr.count("worker_crashed: worker") == 2, answer.stderr
+
+
+def test_titles_and_master_lock(server):
+    p = server()
+    titles = sorted(p.children().values())
+    assert titles == ["patrond: probe", "patrond: sync_combined_sales", "patrond: worker 0", "patrond: worker 1"]
+    found = subprocess.run(["pgrep", "-P", str(p.process.pid), "-f", "sync_combined_sales"], capture_output=True, text=True)
+    assert found.stdout.split() == [str(pid) for pid, title in p.children().items() if "sync" in title]
+
+
+# Deaths.
+
+def test_killed_worker_is_replaced_within_a_second_and_explained(server):
+    p = server()
+    with load(p, clients=8) as l:
+        l.wait_requests(200)
+        victim = p.pids("worker 0")[0]
+        began = time.monotonic()
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: [w for w in p.pids("worker 0") if w != victim], 5, "a new worker 0")
+        wait_until(lambda: all(w["state"] == "ready" for w in workers(p)), 5, "the new worker ready")
+        assert time.monotonic() - began < 1.0 * FACTOR
+        l.wait_requests(200)
+    assert not l.failures, l.failures[:5]
+    line = p.wait_event("worker_crashed")
+    assert field(line, "signal") == "SIGKILL" and field(line, "index") == "0" and field(line, "child_pid") == str(victim)
+    assert "not by the OOM killer" in line or "no cgroup to tell" in line
+    assert field(line, "doing") == "serving" and int(field(line, "rss_bytes")) > 0
+    assert len(p.events("worker_crashed")) == 1
+    assert re.search(r'^worker_restarts_total\{reason="crash"\} 1$', p.get("/metrics").body.decode(), re.M)
+    assert [w["restarts"] for w in sorted(workers(p), key=lambda w: w["index"])] == [1, 0]
+
+
+def test_crash_is_named_by_its_signal(server):
+    p = server()
+    os.kill(p.pids("worker 1")[0], signal.SIGSEGV)
+    line = p.wait_event("worker_crashed")
+    assert "crashed with SIGSEGV" in line and field(line, "index") == "1"
+
+
+def test_helper_deaths_are_explained_and_repaired(server):
+    p = server()
+    for role in ["probe", "sync_combined_sales"]:
+        victim = p.pids(role)[0]
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: [c for c in p.pids(role) if c != victim], 5, f"a new {role}")
+        assert p.wait_event("worker_crashed", matching=f"child_pid={victim} ")
+
+
+def test_worker_told_to_stop_from_outside_comes_back(server):
+    p = server()
+    victim = p.pids("worker 0")[0]
+    os.kill(victim, signal.SIGTERM)
+    wait_until(lambda: [w for w in p.pids("worker 0") if w != victim], 10, "a new worker 0")
+    assert field(p.wait_event("worker_recycled"), "reason") == "terminated"
+
+
+def test_worker_that_dies_at_start_backs_off_while_others_serve(server):
+    p = server()
+    starve(p)
+    began = time.monotonic()
+    os.kill(p.pids("worker 0")[0], signal.SIGKILL)
+    p.wait_event("worker_crashed", timeout=20, count=6)
+    elapsed = time.monotonic() - began
+    delays = [int(field(line, "restart_in_ms")) for line in p.events("worker_crashed")[:6]]
+    for k, delay in enumerate(delays):
+        assert 0.75 * 100 * 2 ** k - 1 <= delay <= 100 * 2 ** k, delays
+    assert elapsed >= sum(delays[:5]) / 1000
+    assert p.get(LIVE).status == 200
+    feed(p)
+    wait_until(lambda: len(p.pids("worker")) == 2 and all(w["state"] == "ready" for w in workers(p)), 20, "both workers again")
+
+
+# Hangs.
+
+HANG = {"WORKER_HANG_SUSPECT": 2, "WORKER_HANG_ABORT": 4, "WORKER_HANG_KILL": 6, "DRAIN_TIMEOUT": 5}
+
+
+def test_stopped_worker_gets_a_stand_in_and_is_killed(server):
+    p = server(**HANG)
+    victim = p.pids("worker 0")[0]
+    os.kill(victim, signal.SIGSTOP)
+    began = time.monotonic()
+    for _ in range(20):
+        assert p.get(LIVE, timeout=2).status == 200
+    line = p.wait_event("worker_hung", timeout=5)
+    assert field(line, "child_pid") == str(victim) and "state T" in line and field(line, "doing") == "serving"
+    wait_until(lambda: len(p.pids("worker 0")) == 2, 2, "a stand-in beside the stopped one")
+    gone([victim], 10, "the stopped worker killed")
+    assert 5.5 <= time.monotonic() - began <= 8 * FACTOR
+    assert "its stand-in has its place" in p.wait_event("worker_hung", count=2)
+    assert len(p.pids("worker 0")) == 1
+    assert p.get(LIVE).status == 200
+
+
+def test_worker_that_wakes_up_shares_its_place_with_nobody(server):
+    p = server(**HANG)
+    victim = p.pids("worker 0")[0]
+    os.kill(victim, signal.SIGSTOP)
+    p.wait_event("worker_hung", timeout=5)
+    wait_until(lambda: len(p.pids("worker 0")) == 2, 3, "the stand-in")
+    os.kill(victim, signal.SIGCONT)
+    # If the stand-in was ready before, the other one drains; if not, it is called off.
+    wait_until(lambda: len(p.pids("worker 0")) == 1, 5, "one of the two gone")
+    assert all(w["last_beat_ms"] < 1500 * FACTOR for w in workers(p)) and p.get(LIVE).status == 200
+    assert not p.events("worker_crashed") and not p.events("worker_recycled")
+
+
+def test_stopped_helper_is_replaced(server):
+    p = server(**HANG)
+    victim = p.pids("probe")[0]
+    os.kill(victim, signal.SIGSTOP)
+    gone([victim], 12, "the stopped probe killed")
+    wait_until(lambda: len(p.pids("probe")) == 1, 3, "a new probe")
+
+
+def test_stopped_master_blames_nobody(server):
+    p = server(**HANG)
+    before = p.workers()
+    os.kill(p.process.pid, signal.SIGSTOP)
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(3)  # the whole machine stands still
+    os.kill(p.process.pid, signal.SIGCONT)
+    for pid in before:
+        os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: all(w["last_beat_ms"] < 1000 for w in workers(p)), 5, "everybody beats again")
+    assert p.workers() == before and not p.events("worker_hung")
+
+
+# Recycling.
+
+def test_worker_is_replaced_after_its_requests(server):
+    p = server(WORKER_MAX_REQUESTS=300)
+    before = p.workers()
+    with load(p) as l:
+        wait_until(lambda: not set(p.workers()) & set(before), 30, "both workers replaced")
+        l.wait_requests(100)
+    assert not l.failures, l.failures[:5]
+    assert field(p.events("worker_recycled")[0], "reason") == "requests"
+    wait_until(lambda: len(p.workers()) == 2, 10, "two workers, no more")
+    assert not p.events("worker_crashed")
+
+
+# Reloading.
+
+def test_good_reload_under_load_fails_no_request(server):
+    p = server()
+    before = p.pids()[1:]
+    with load(p, clients=8) as l:
+        l.wait_requests(200)
+        for generation in [2, 3]:
+            p.write_settings(SLOW_REQUEST_MS=500 + generation, DB_POOL_SIZE=10 + generation)
+            answer = p.ctl("reload")
+            assert answer.returncode == 0, answer.stderr
+            l.wait_requests(200)
+        gone(before, 10, "the first generation gone")
+        l.wait_requests(200)
+    assert not l.failures, l.failures[:5]
+    line = p.wait_event("reloaded", count=2)
+    assert set(field(line, "changed").replace(" ", "").split(",")) == {"SLOW_REQUEST_MS", "DB_POOL_SIZE"}
+    seen = status(p)
+    assert seen["master"]["generation"] == 3 and seen["master"]["last_reload"]["ok"] is True
+    wait_until(lambda: {w["generation"] for w in workers(p)} == {3}, 10, "only the third generation left")
+
+
+def test_bad_reload_keeps_the_old_configuration(server):
+    p = server()
+    before = p.pids()
+    with load(p) as l:
+        p.write_settings(NO_SUCH_SETTING=1)
+        answer = p.ctl("reload")
+        l.wait_requests(100)
+    assert answer.returncode == 1 and "NO_SUCH_SETTING" in answer.stderr
+    assert "NO_SUCH_SETTING" in p.wait_event("reload_failed") and not l.failures
+    assert p.pids() == before
+    assert status(p)["master"]["last_reload"]["ok"] is False
+    assert "NO_SUCH_SETTING" in p.get("/admin/workers").json()["master"]["last_reload"]["error"]
+
+
+def test_reload_refuses_what_only_a_restart_can_change(server):
+    p = server()
+    p.write_settings(WORKERS=3, SLOW_REQUEST_MS=400)
+    answer = p.ctl("reload")
+    assert answer.returncode == 1 and "only a restart can change: WORKERS" in answer.stderr
+    assert status(p)["master"]["generation"] == 1
+
+
+def kill_newborn(master, known, victims, stop):
+    """Kills each new child of the master on sight."""
+    path = f"/proc/{master}/task/{master}/children"
+    while not stop.is_set():
+        for pid in map(int, open(path).read().split()):
+            if pid not in known and pid not in victims:
+                victims.append(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def test_generation_that_cannot_start_is_rolled_back(server):
+    p = server()
+    before = p.pids()
+    with load(p) as l:
+        victims, stop = [], threading.Event()
+        killer = threading.Thread(target=kill_newborn, args=(p.process.pid, before, victims, stop))
+        killer.start()
+        answer = p.ctl("reload")
+        stop.set()
+        killer.join()
+        l.wait_requests(100)
+    assert answer.returncode == 1 and "of the new generation was killed by SIGKILL" in answer.stderr
+    wait_until(lambda: p.pids() == before, 10, "only the old generation left")
+    assert not l.failures, l.failures[:5]
+    assert p.ctl("reload").returncode == 0
+    wait_until(lambda: {w["generation"] for w in workers(p) if w["state"] == "ready"} == {3}, 2, "the third generation")
+
+
+def test_second_reload_ends_the_first_ones_drain(server):
+    p = server(DRAIN_TIMEOUT=60)
+    first = p.workers()
+    with held_request(p) as s:
+        assert p.ctl("reload").returncode == 0
+        wait_until(lambda: any(w["state"] == "draining" for w in workers(p)), 5, "a draining worker")
+        assert any(alive(pid) for pid in first)
+        assert p.ctl("reload").returncode == 0
+        gone(first, 6, "the first generation gone")
+        s.settimeout(5 * FACTOR)
+        with contextlib.suppress(ConnectionResetError):
+            assert s.recv(1) == b""
+
+
+# Stopping.
+
+def test_term_lets_requests_end(server):
+    p = server(DRAIN_TIMEOUT=20)
+    with held_request(p) as s:
+        p.signal(signal.SIGTERM)
+        wait_until(lambda: any(w["state"] == "draining" for w in workers(p)), 5, "draining")
+        s.sendall(b" " * 97 + b"}\n")
+        s.settimeout(5 * FACTOR)
+        answer = http.client.HTTPResponse(s)
+        answer.begin()
+        answer.read()
+        assert answer.status in (200, 503) and answer.getheader("Connection", "").lower() == "close"
+    assert p.process.wait(5 * FACTOR) == 0
+    assert not p.events("worker_crashed")
+
+
+def test_drain_has_a_deadline(server):
+    p = server(DRAIN_TIMEOUT=1)
+    with held_request(p):
+        began = time.monotonic()
+        p.signal(signal.SIGTERM)
+        assert p.process.wait(8 * FACTOR) == 0
+        assert 0.9 <= time.monotonic() - began <= 3 * FACTOR
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_second_signal_stops_at_once(server, second):
+    p = server(DRAIN_TIMEOUT=60)
+    with held_request(p):
+        p.signal(signal.SIGTERM)
+        wait_until(lambda: any(w["state"] == "draining" for w in workers(p)), 5, "draining")
+        p.signal(second)
+        assert p.process.wait(4 * FACTOR) == 0
+
+
+def test_quit_stops_at_once(server):
+    p = server(DRAIN_TIMEOUT=60)
+    with held_request(p):
+        p.signal(signal.SIGQUIT)
+        assert p.process.wait(4 * FACTOR) == 0
+
+
+def test_stop_command_waits_for_the_end(server):
+    p = server()
+    pids = p.pids()
+    answer = p.ctl("stop")
+    assert answer.returncode == 0, answer.stderr
+    assert p.process.wait(2 * FACTOR) == 0 and not any(alive(pid) for pid in pids)
+    assert p.ctl("status").returncode == 3
+    assert not (p.directory / "run" / "scoreboard").exists()
+
+
+def test_killed_master_leaves_no_orphans(server):
+    p = server()
+    children = p.pids()[1:]
+    with held_request(p):
+        os.kill(p.process.pid, signal.SIGKILL)
+        gone(children, 2, "all children ended by themselves")
+    p.process.wait(5)
+    p.start()
+    assert p.get(LIVE).status == 200
+
+
+# Sharing the load.
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_kept_connections_are_shared_evenly(server, count):
+    p = server(WORKERS=count)
+    request = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(p.connect(20)) for _ in range(256)]
+        for s in held:
+            s.sendall(request)
+        for s in held:
+            assert s.recv(4096).startswith(b"HTTP/1.1 200")
+        shares = [w["connections"] for w in workers(p)]
+    assert len(shares) == count and sum(shares) == 256
+    assert max(shares) <= 1.3 * min(shares), shares
+
+
+# Dependencies.
+
+def test_health_board_follows_the_database(patrond_factory, own_postgres):
+    p = patrond_factory(DATABASE_URL=own_postgres.create_database()).start()
+
+    def state():
+        return status(p)["checks"]["database"]
+    wait_until(lambda: state()["state"] == "up", 5, "database up")
+    own_postgres.kill()
+    line = p.wait_event("db_connection_failed", timeout=10)
+    assert "Database connection failed" in line and field(line, "host")
+    assert state()["state"] == "down" and state()["error"] == "refused"
+    assert p.ctl("check", "postgres").returncode == 1
+    own_postgres.start()
+    p.wait_event("db_recovered", timeout=10)
+    wait_until(lambda: state()["state"] == "up", 2, "database up again")
+    assert p.ctl("check", "postgres").returncode == 0
+    assert len(p.events("db_connection_failed")) == 1
+
+
+def test_frozen_database_does_not_hold_the_probe(patrond_factory, own_postgres):
+    p = patrond_factory(DATABASE_URL=own_postgres.create_database()).start()
+    wait_until(lambda: status(p)["checks"]["database"]["state"] == "up", 5, "database up")
+    for pid in [own_postgres.pid()]:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert "timeout" in p.wait_event("component_state_changed", timeout=15, matching="component=database .*to=down")
+        assert p.events("db_timeout")
+        probe = next(h for h in status(p)["helpers"] if h["role"] == "probe")
+        assert probe["last_beat_ms"] < 1000 * FACTOR and probe["restarts"] == 0
+    finally:
+        os.kill(own_postgres.pid(), signal.SIGCONT)
+    p.wait_event("db_recovered", timeout=10)
+
+
+def test_health_board_follows_redis(patrond_factory, own_redis):
+    p = patrond_factory(DATABASE_URL="postgresql://x@127.0.0.1:1/z", REDIS_URL=own_redis.url()).start()
+    wait_until(lambda: status(p)["checks"]["cache"]["state"] == "up", 5, "cache up")
+    own_redis.kill()
+    p.wait_event("cache_down", timeout=10)
+    assert p.ctl("check", "redis").returncode == 1
+    own_redis.start()
+    p.wait_event("cache_up", timeout=5)
+    assert p.ctl("check", "redis").returncode == 0
+
+
+def test_own_socket_is_checked(server):
+    p = server()
+    wait_until(lambda: status(p)["checks"]["api"]["state"] == "up", 5, "own check good")
+    answer = p.ctl("check", "self")
+    assert answer.returncode == 0 and "a worker answers" in answer.stdout
+
+
+# systemd.
+
+class Notified:
+    """What a service manager would hear."""
+
+    def __init__(self, path):
+        self.path, self.messages = str(path), []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        while True:
+            self.messages.append(self.socket.recv(4096).decode())
+
+    def count(self, text):
+        return sum(text in m.split("\n") for m in list(self.messages))
+
+
+def test_service_manager_is_told(patrond_factory, tmp_path, monkeypatch):
+    heard = Notified(tmp_path / "notify")
+    p = patrond_factory(DATABASE_URL="postgresql://x@127.0.0.1:1/z")
+    inherited = p.environment()
+    monkeypatch.setattr(p, "environment", lambda: {**inherited, "NOTIFY_SOCKET": heard.path, "WATCHDOG_USEC": "1000000"})
+    p.start()
+    wait_until(lambda: heard.count("READY=1") == 1, 5, "READY=1")
+    wait_until(lambda: heard.count("WATCHDOG=1") >= 3, 10, "the watchdog fed")
+    assert any(re.search(r"^STATUS=.*2 of 2 workers", m, re.M) for m in heard.messages)
+    monkeypatch.setattr(p, "environment", lambda: inherited)
+    assert p.ctl("reload").returncode == 0
+    wait_until(lambda: heard.count("RELOADING=1") == 1 and heard.count("READY=1") == 2, 5, "RELOADING=1, READY=1")
+    p.signal(signal.SIGTERM)
+    wait_until(lambda: heard.count("STOPPING=1") == 1, 5, "STOPPING=1")
+
+
+def test_watchdog_is_not_fed_while_no_worker_beats(patrond_factory, tmp_path, monkeypatch):
+    heard = Notified(tmp_path / "notify")
+    p = patrond_factory(DATABASE_URL="postgresql://x@127.0.0.1:1/z", WORKERS=1, WORKER_HANG_ABORT=30, WORKER_HANG_KILL=40)
+    inherited = p.environment()
+    monkeypatch.setattr(p, "environment", lambda: {**inherited, "NOTIFY_SOCKET": heard.path, "WATCHDOG_USEC": "400000"})
+    p.start()
+    wait_until(lambda: heard.count("WATCHDOG=1") >= 2, 10, "the watchdog fed")
+    starve(p)  # no stand-in can live either
+    os.kill(p.pids("worker 0")[0], signal.SIGSTOP)
+    p.wait_event("worker_hung", timeout=6)
+    before = heard.count("WATCHDOG=1")
+    p.wait_event("worker_crashed", timeout=10, count=3)
+    assert heard.count("WATCHDOG=1") <= before + 1
+    feed(p)
+    wait_until(lambda: heard.count("WATCHDOG=1") > before + 1, 10, "fed again once a worker serves")
