@@ -13,7 +13,7 @@
 #include "data/population_format.h"
 #include "data/select_scan.h"
 
-#define STEPS_PER_MATCH 4 /* steps of a walk that cost as much as one match in the heap, measured */
+#define STEPS_PER_MATCH 1 /* steps of a walk that cost as much as one match in the heap, measured */
 #define STEPS_FREE      512
 #define LINEAR_STEPS    32 /* back to the start of a group before bisecting */
 
