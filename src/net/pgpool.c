@@ -200,10 +200,15 @@ static bool usable(struct pool_conn *c, uint64_t now_ns)
     return false;
 }
 
+/* A connection silent for a while may be held up by one slow statement. */
+static bool lags(const struct pool_conn *c, uint64_t now_ns)
+{
+    return c->in_flight > 0 && pool_past(now_ns, pg_conn_progress_ns(c->pg), POOL_SLOW_MS);
+}
+
 static bool has_room(const struct pool_conn *c, uint64_t now_ns)
 {
-    return c->in_flight < PG_MAX_FLIGHT && pg_conn_batches(c->pg) < POOL_MAX_BATCHES &&
-           (c->in_flight == 0 || !pool_past(now_ns, pg_conn_progress_ns(c->pg), POOL_SLOW_MS));
+    return c->in_flight < PG_MAX_FLIGHT && pg_conn_batches(c->pg) < POOL_MAX_BATCHES && !lags(c, now_ns);
 }
 
 static void fill_shared(struct pool_conn *c, uint64_t now_ns)
@@ -244,13 +249,13 @@ static void fill_alone(struct pgpool *p, uint64_t now_ns)
     }
 }
 
-/* Is there a connection that takes shared statements, now or after those it has? */
-static bool any_serves(const struct pgpool *p)
+/* Is there a connection that takes shared statements, now or soon? */
+static bool any_serves(const struct pgpool *p, uint64_t now_ns)
 {
     for (unsigned i = 0; i < p->conn_count; i++) {
         const struct pool_conn *c = p->conns[i];
 
-        if (c->ready && !c->retiring && !c->alone)
+        if (c->ready && !c->retiring && !c->alone && !lags(c, now_ns))
             return true;
     }
     return false;
@@ -261,7 +266,7 @@ static bool wants_more(struct pgpool *p, uint64_t now_ns)
     const struct pgpool_query *q = TAILQ_FIRST(&p->waiting[POOL_SHARED]);
 
     return p->trial || !TAILQ_EMPTY(&p->waiting[POOL_ALONE]) ||
-           (q != NULL && (!any_serves(p) || pool_past(now_ns, q->queued_ns, POOL_SLOW_MS)));
+           (q != NULL && (!any_serves(p, now_ns) || pool_past(now_ns, q->queued_ns, POOL_SLOW_MS)));
 }
 
 /* Statements that need a connection alone would never find one idle, were the last one fed on. */
@@ -307,8 +312,6 @@ void pool_show(struct pgpool *p)
         busy += p->conns[i]->in_flight > 0;
     atomic_store_explicit(&p->slot->pg_busy, busy, memory_order_relaxed);
     atomic_store_explicit(&p->slot->pg_waiting, p->waiting_count, memory_order_relaxed);
-    if (p->waiting_count == 0)
-        p->exhausted = false;
 }
 
 /* ---- life ---- */

@@ -41,7 +41,7 @@ static bool reserve(struct pgpool *p)
     for (unsigned i = 0; i < SB_SLOTS; i++) {
         unsigned open = atomic_load(&p->sb->slots[i].pg_open);
 
-        sum += open < most ? open : most;
+        sum += open <= most ? open : most + 1; /* whatever stands there, the sum can't overflow */
         lacking += own > 1 && lacks_connection(p, &p->sb->slots[i]);
     }
     if (sum + lacking <= most)

@@ -19,6 +19,7 @@
 #define POOL_GRACE_MS         500   /* beyond statement_timeout, which the server should have kept itself */
 #define POOL_PING_IDLE_MS     30000 /* pinged before use after so long */
 #define POOL_SPARE_MS         30000 /* a second connection unused for so long is closed */
+#define POOL_QUIET_MS         10000 /* exhausted again after so long is a new incident */
 #define POOL_BACKOFF_MS       100
 #define POOL_BACKOFF_MAX_MS   5000
 #define POOL_NS_PER_MS        1000000ULL
@@ -79,12 +80,12 @@ struct pgpool {
     unsigned conn_count;
     bool dispatching; /* a dispatch is deferred */
     bool closing;
-    bool down;         /* see pgpool_up */
-    bool trial;        /* open one connection even without demand */
-    bool announced;    /* the operator knows of the trouble */
-    bool exhausted;    /* db_pool_exhausted was logged, and the queue not empty since */
-    unsigned failures; /* to connect, in a row */
-    uint64_t retry_ns; /* no attempt before */
+    bool down;             /* see pgpool_up */
+    bool trial;            /* open one connection even without demand */
+    bool announced;        /* the operator knows of the trouble */
+    unsigned failures;     /* to connect, in a row */
+    uint64_t retry_ns;     /* no attempt before */
+    uint64_t exhausted_ns; /* when a wait ended in vain last; 0: never */
 };
 
 /* pgpool.c */

@@ -24,10 +24,11 @@ void pool_tell_exhausted(struct pgpool *p)
     struct event_field fields[] = { event_i64("checked_out", atomic_load(&p->slot->pg_busy)),
                                     event_i64("waiting", p->waiting_count),
                                     event_i64("timeout", p->conf->db_pool_timeout) };
+    uint64_t last_ns = p->exhausted_ns;
 
-    if (p->exhausted)
+    p->exhausted_ns = pool_now(p);
+    if (last_ns != 0 && !pool_past(p->exhausted_ns, last_ns, POOL_QUIET_MS))
         return;
-    p->exhausted = true;
     event_log(
         EVENT_DB_POOL_EXHAUSTED, fields, sizeof fields / sizeof fields[0],
         "QueuePool limit exceeded: DB_POOL_SIZE + DB_MAX_OVERFLOW connections are in use or none answers in time");
