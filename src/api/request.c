@@ -62,8 +62,8 @@ static size_t on_head(struct http_request *r, void *arg)
 static void on_body(struct http_request *r, void *arg)
 {
     struct api_request *q = r->app;
+    struct sb_slot *slot = ((struct api *)arg)->env.slot;
 
-    (void)arg;
     if (q == NULL || q->answered || !guard_body(q))
         return;
     if (q->route->flags & ROUTE_DATA)
@@ -72,7 +72,10 @@ static void on_body(struct http_request *r, void *arg)
         error_unavailable(q, "No customers loaded", ERROR_RETRY_NO_DATA_S);
         return;
     }
+    /* Should the handler never return, the master tells by this what the worker was doing. */
+    atomic_store_explicit(&slot->handling, q->endpoint + 1, memory_order_relaxed);
     q->route->handle(q);
+    atomic_store_explicit(&slot->handling, 0, memory_order_relaxed);
 }
 
 static void cancel_pending(struct api_request *q)

@@ -182,6 +182,7 @@ static void slot_clear(struct sb_slot *slot)
     atomic_store(&slot->pg_open, 0);
     atomic_store(&slot->pg_busy, 0);
     atomic_store(&slot->pg_waiting, 0);
+    atomic_store(&slot->handling, 0);
     atomic_store(&slot->draining_wanted, SB_RECYCLE_NONE);
 }
 

@@ -21,7 +21,7 @@
 #include <sys/types.h>
 
 #define SB_MAGIC     0x31444e4f52544150ULL /* "PATROND1" */
-#define SB_LAYOUT    1                     /* raised with every change of the structs below */
+#define SB_LAYOUT    2                     /* raised with every change of the structs below */
 #define SB_SLOTS     160
 #define SB_COUNTERS  12288
 #define SB_MAX_INDEX 64
@@ -74,6 +74,7 @@ struct sb_slot {
     _Alignas(64) _Atomic uint64_t rss_bytes, private_bytes;
     _Atomic uint32_t connections, active_connections, in_flight;
     _Atomic uint32_t pg_open, pg_busy, pg_waiting;
+    _Atomic uint32_t handling;        /* worker: 1 + METRICS_DIM_ROUTE of the handler that runs now; 0: none */
     _Atomic uint32_t draining_wanted; /* worker asks for its replacement: enum sb_recycle */
     _Alignas(64) struct sb_text doing;
     _Alignas(64) _Atomic uint64_t counters[SB_COUNTERS]; /* laid out by core/metrics */

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "core/events.h"
+#include "core/metrics.h"
 #include "core/sys.h"
 #include "proc/master.h"
 #include "proc/signals.h"
@@ -43,6 +44,21 @@ static uint64_t rss_of(const struct child *c)
     return bytes != 0 ? bytes : sys_rss_bytes(c->pid);
 }
 
+/* What it said of itself last; of a worker also the route whose handler it never left. */
+static void read_doing(const struct child *c, char dst[SB_TEXT])
+{
+    uint32_t handling = atomic_load(&c->slot->handling);
+    const char *route = handling > 0 ? metrics_dim_value(METRICS_DIM_ROUTE, handling - 1) : NULL;
+    char said[SB_TEXT];
+
+    if (!sb_text_get(&c->slot->doing, said) || said[0] == '\0')
+        (void)snprintf(said, sizeof(said), "%s", "unknown");
+    if (route != NULL)
+        (void)snprintf(dst, SB_TEXT, "%.40s %.80s", said, route);
+    else
+        (void)snprintf(dst, SB_TEXT, "%s", said);
+}
+
 static void add_identity(struct fields *f, const struct master *m, const struct child *c)
 {
     add(f, event_cstr("process", proc_roles[c->role].name));
@@ -51,8 +67,7 @@ static void add_identity(struct fields *f, const struct master *m, const struct 
     add(f, event_i64("generation", c->generation));
     if (c->slot == NULL)
         return;
-    if (!sb_text_get(&c->slot->doing, f->doing) || f->doing[0] == '\0')
-        (void)snprintf(f->doing, sizeof(f->doing), "%s", "unknown");
+    read_doing(c, f->doing);
     add(f, event_f64("age_seconds", age_seconds(m, c)));
     add(f, event_i64("rss_bytes", (int64_t)rss_of(c)));
     add(f, event_cstr("doing", f->doing));

@@ -182,7 +182,7 @@ def test_killed_worker_is_replaced_within_a_second_and_explained(server):
     line = p.wait_event("worker_crashed")
     assert field(line, "signal") == "SIGKILL" and field(line, "index") == "0" and field(line, "child_pid") == str(victim)
     assert "not by the OOM killer" in line or "no cgroup to tell" in line
-    assert field(line, "doing") == "serving" and int(field(line, "rss_bytes")) > 0
+    assert field(line, "doing").startswith("serving") and int(field(line, "rss_bytes")) > 0
     assert len(p.events("worker_crashed")) == 1
     assert re.search(r'^worker_restarts_total\{reason="crash"\} 1$', p.get("/metrics").body.decode(), re.M)
     assert [w["restarts"] for w in sorted(workers(p), key=lambda w: w["index"])] == [1, 0]
