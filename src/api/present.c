@@ -2,11 +2,13 @@
  * present: see the header.
  *
  * `p` is where the next byte goes; each put_… answers where it ended. Nothing
- * is checked against the end: every text put here is bounded, and their sum by PRESENT_PROFILE_MAX.
+ * is checked against the end: every text put here is bounded, and their sum, a
+ * fragment's tail included, by PRESENT_PROFILE_MAX.
  */
 #include "api/present.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -19,7 +21,9 @@
 /* Bits 4i…4i+3 of a row's words. */
 #define WORD_BITS 4
 #define WORD_MASK 15U
-#define STRONG    7000 /* ten-thousandths */
+/* Memberships are in ten-thousandths. */
+#define WHOLE  10000U
+#define STRONG 7000U
 
 static inline char *put(char *p, const char *text, size_t n)
 {
@@ -99,72 +103,113 @@ static const char *engagement_trend(const struct population_row *row)
     return 2 * now < before ? "declining" : "stable";
 }
 
-static const char *dominant_word(const struct population *pop, const struct population_row *row, unsigned axis)
-{
-    uint64_t words = pop->words[population_row_index(pop, row)];
+/* A finished piece of JSON: "word", or "axis": with its colon. */
+struct fragment {
+    char text[30];
+    uint8_t len;
+    bool weak; /* a word that says too little is known */
+};
+static struct fragment axis_keys[POPULATION_AXES];
+static struct fragment axis_words[POPULATION_AXES][WORD_MASK + 1]; /* what is no word of the axis reads null */
 
-    return axes_vocab_word(axis, (unsigned)(words >> (WORD_BITS * axis)) & WORD_MASK);
+static struct fragment make_fragment(const char *word, const char *after)
+{
+    struct fragment f = { .weak = word != NULL && strcmp(word, "insufficient") == 0 };
+    int n = word != NULL ? snprintf(f.text, sizeof(f.text), "\"%s\"%s", word, after)
+                         : snprintf(f.text, sizeof(f.text), "null");
+
+    f.len = (uint8_t)n;
+    return f;
+}
+
+void present_init(void)
+{
+    for (unsigned axis = 0; axis < POPULATION_AXES; axis++) {
+        axis_keys[axis] = make_fragment(axes_vocab[axis].name, ":");
+        for (unsigned word = 0; word <= WORD_MASK; word++)
+            axis_words[axis][word] = make_fragment(axes_vocab_word(axis, word), "");
+    }
+}
+
+static inline char *put_fragment(char *p, const struct fragment *f)
+{
+    memcpy(p, f->text, sizeof(f->text)); /* of a fixed size: the rest is overwritten by what follows */
+    return p + f->len;
+}
+
+static inline const struct fragment *word_of(unsigned axis, unsigned word)
+{
+    return &axis_words[axis][word < WORD_MASK ? word : WORD_MASK];
+}
+
+static uint64_t words_of(const struct population *pop, const struct population_row *row)
+{
+    return pop->words[population_row_index(pop, row)];
+}
+
+static inline const struct fragment *dominant_of(uint64_t words, unsigned axis)
+{
+    return word_of(axis, (unsigned)(words >> (WORD_BITS * axis)) & WORD_MASK);
 }
 
 static char *put_dominant(char *p, const struct population *pop, const struct population_row *row)
 {
-    char separator = '{';
+    uint64_t words = words_of(pop, row);
 
     if (!(row->flags & POPULATION_SEGMENTED))
         return PUT(p, "null");
     for (unsigned i = 0; i < POPULATION_AXES; i++) {
-        *p++ = separator;
-        p = put_word(p, axes_vocab[i].name);
-        *p++ = ':';
-        p = put_word(p, dominant_word(pop, row, i));
-        separator = ',';
+        *p++ = i == 0 ? '{' : ',';
+        p = put_fragment(p, &axis_keys[i]);
+        p = put_fragment(p, dominant_of(words, i));
     }
-    *p++ = '}';
-    return p;
-}
-
-static const char *strength(const struct population_membership *m, unsigned axis)
-{
-    const char *low = axes_vocab_word(axis, m->low);
-    unsigned largest = m->weight > 10000 - m->weight ? m->weight : 10000U - m->weight;
-
-    if (low != NULL && strcmp(low, "insufficient") == 0)
-        return "weak";
-    return m->low == m->high || largest > STRONG ? "strong" : "balanced";
+    return PUT(p, "}");
 }
 
 static char *put_strengths(char *p, const struct population_row *row)
 {
-    char separator = '{';
-
     for (unsigned i = 0; i < POPULATION_AXES; i++) {
-        *p++ = separator;
-        p = put_word(p, axes_vocab[i].name);
-        *p++ = ':';
-        p = put_word(p, strength(&row->axes[i], i));
-        separator = ',';
+        const struct population_membership *m = &row->axes[i];
+
+        *p++ = i == 0 ? '{' : ',';
+        p = put_fragment(p, &axis_keys[i]);
+        if (word_of(i, m->low)->weak)
+            p = PUT(p, "\"weak\"");
+        else if (m->low == m->high || m->weight > STRONG || m->weight < WHOLE - STRONG)
+            p = PUT(p, "\"strong\"");
+        else
+            p = PUT(p, "\"balanced\"");
     }
-    *p++ = '}';
-    return p;
+    return PUT(p, "}");
+}
+
+/* Ten-thousandths as a fraction with trailing zeros cut but one. */
+static char *put_fraction(char *p, unsigned v)
+{
+    if (v >= WHOLE)
+        return PUT(p, "1.0");
+    p = PUT(p, "0.");
+    for (unsigned unit = WHOLE / 10; v > 0; v %= unit, unit /= 10)
+        *p++ = (char)('0' + v / unit);
+    return p[-1] == '.' ? PUT(p, "0") : p;
 }
 
 static char *put_membership(char *p, const struct population_membership *m, unsigned axis)
 {
-    const char *low = axes_vocab_word(axis, m->low), *high = axes_vocab_word(axis, m->high);
-    unsigned weight = m->low == m->high ? 10000 : m->weight;
+    unsigned weight = m->low == m->high ? WHOLE : m->weight;
 
     *p++ = '{';
-    if (weight > 0 && low != NULL) {
-        p = put_word(p, low);
+    if (weight > 0) {
+        p = put_fragment(p, word_of(axis, m->low));
         *p++ = ':';
-        p = put_fixed(p, weight / 10000.0, 4);
+        p = put_fraction(p, weight);
     }
-    if (weight < 10000 && high != NULL) {
-        if (p[-1] != '{')
-            *p++ = ',';
-        p = put_word(p, high);
+    if (weight > 0 && weight < WHOLE)
+        *p++ = ',';
+    if (weight < WHOLE) {
+        p = put_fragment(p, word_of(axis, m->high));
         *p++ = ':';
-        p = put_fixed(p, (10000 - weight) / 10000.0, 4);
+        p = put_fraction(p, WHOLE - weight);
     }
     *p++ = '}';
     return p;
@@ -172,17 +217,12 @@ static char *put_membership(char *p, const struct population_membership *m, unsi
 
 static char *put_memberships(char *p, const struct population_row *row)
 {
-    char separator = '{';
-
     for (unsigned i = 0; i < POPULATION_AXES; i++) {
-        *p++ = separator;
-        p = put_word(p, axes_vocab[i].name);
-        *p++ = ':';
+        *p++ = i == 0 ? '{' : ',';
+        p = put_fragment(p, &axis_keys[i]);
         p = put_membership(p, &row->axes[i], i);
-        separator = ',';
     }
-    *p++ = '}';
-    return p;
+    return PUT(p, "}");
 }
 
 static char *put_segments(char *p, const struct population *pop, const struct population_row *row)
@@ -197,10 +237,26 @@ static char *put_segments(char *p, const struct population *pop, const struct po
     return put_memberships(p, row);
 }
 
-static char *put_business(char *p, const struct population *pop, const struct population_row *row)
+/* Numbers a profile shows in several places, formatted once. */
+struct shared {
+    char ltv[FMT_MAX], aov[FMT_MAX], gap[FMT_MAX];
+    size_t ltv_len, aov_len, gap_len;
+};
+
+static void format_shared(struct shared *n, const struct population_row *row)
+{
+    double gap = population_gap_days(row);
+
+    n->ltv_len = fmt_cents(n->ltv, population_net_cents(row));
+    n->aov_len = fmt_fixed(n->aov, population_aov(row), 2);
+    n->gap_len = (size_t)(put_fixed_or_null(n->gap, gap, 1) - n->gap);
+}
+
+static char *put_business(char *p, const struct population *pop, const struct population_row *row,
+                          const struct shared *n)
 {
     p = PUT(p, "\"business_metrics\":{\"lifetime_value\":");
-    p = put_cents(p, population_net_cents(row));
+    p = put(p, n->ltv, n->ltv_len);
     p = PUT(p, ",\"gross_sales\":");
     p = put_cents(p, row->gross_cents);
     p = PUT(p, ",\"refunds\":");
@@ -208,13 +264,13 @@ static char *put_business(char *p, const struct population *pop, const struct po
     p = PUT(p, ",\"total_orders\":");
     p = put_int(p, row->orders);
     p = PUT(p, ",\"avg_order_value\":");
-    p = put_fixed(p, population_aov(row), 2);
+    p = put(p, n->aov, n->aov_len);
     p = PUT(p, ",\"days_since_last_purchase\":");
     p = put_int(p, population_days_since(pop, row));
     p = PUT(p, ",\"customer_tenure_days\":");
     p = put_int(p, population_tenure_days(pop, row));
     p = PUT(p, ",\"avg_days_between_purchases\":");
-    p = put_fixed_or_null(p, population_gap_days(row), 1);
+    p = put(p, n->gap, n->gap_len);
     p = PUT(p, ",\"first_purchase_date\":");
     p = put_day(p, row->first_day);
     p = PUT(p, ",\"last_purchase_date\":");
@@ -224,7 +280,9 @@ static char *put_business(char *p, const struct population *pop, const struct po
 
 static char *put_axis_word(char *p, const struct population *pop, const struct population_row *row, unsigned axis)
 {
-    return put_word(p, row->flags & POPULATION_SEGMENTED ? dominant_word(pop, row, axis) : NULL);
+    if (!(row->flags & POPULATION_SEGMENTED))
+        return PUT(p, "null");
+    return put_fragment(p, dominant_of(words_of(pop, row), axis));
 }
 
 static char *put_churn(char *p, const struct population *pop, const struct population_row *row)
@@ -295,19 +353,19 @@ static char *put_model_numbers(char *p, const struct population_row *row)
 }
 
 static char *put_predictions(char *p, const struct population *pop, const struct population_row *row,
-                             const struct conf *conf)
+                             const struct conf *conf, const struct shared *n)
 {
     const struct population_header *h = pop->header;
 
     p = PUT(p, "\"predictions\":{\"historic_clv\":");
-    p = put_cents(p, population_net_cents(row));
+    p = put(p, n->ltv, n->ltv_len);
     p = put_model_numbers(p, row);
     p = PUT(p, ",\"historic_number_of_orders\":");
     p = put_int(p, row->orders);
     p = PUT(p, ",\"average_days_between_orders\":");
-    p = put_fixed_or_null(p, population_gap_days(row), 1);
+    p = put(p, n->gap, n->gap_len);
     p = PUT(p, ",\"average_order_value\":");
-    p = put_fixed(p, population_aov(row), 2);
+    p = put(p, n->aov, n->aov_len);
     p = PUT(p, ",\"expected_date_of_next_order\":null,\"clv_horizon_months\":");
     p = put_int(p, conf->clv_months);
     p = PUT(p, ",\"horizon_days\":");
@@ -334,7 +392,7 @@ static char *put_b2b(char *p, const struct population_row *row)
     p = PUT(p, "\"b2b\":{\"is_b2b\":");
     p = score >= 0.5 ? PUT(p, "true") : PUT(p, "false");
     p = PUT(p, ",\"b2b_score\":");
-    p = put_fixed(p, score, 4);
+    p = put_fraction(p, (unsigned)(score * WHOLE));
     p = PUT(p, ",\"b2b_indicators\":[");
     for (size_t i = 0; i < sizeof(indicators) / sizeof(indicators[0]); i++) {
         if (!(row->flags & indicators[i].flag))
@@ -350,23 +408,25 @@ void present_profile(struct buf *out, const struct dataset *d, const struct popu
                      const struct conf *conf)
 {
     const struct population *pop = d->population;
+    struct shared numbers;
     char *p;
 
     if (!buf_reserve(out, PRESENT_PROFILE_MAX))
         return;
+    format_shared(&numbers, row);
     p = out->data + out->len;
     p = PUT(p, "{\"customer_id\":\"");
     p = put_int(p, row->customer_id);
     p = PUT(p, "\",\"archetype\":null,");
     p = put_segments(p, pop, row);
     *p++ = ',';
-    p = put_business(p, pop, row);
+    p = put_business(p, pop, row, &numbers);
     *p++ = ',';
     p = put_churn(p, pop, row);
     *p++ = ',';
     p = put_rfm(p, row);
     *p++ = ',';
-    p = put_predictions(p, pop, row, conf);
+    p = put_predictions(p, pop, row, conf, &numbers);
     *p++ = ',';
     p = put_b2b(p, row);
     *p++ = ',';

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api_fixture.h"
+#include "api_engine.h"
 #include "core/metrics.h"
 
 #define KEY_LINE "X-API-Key: " FIXTURE_KEY

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api_fixture.h"
+#include "api_engine.h"
 #include "base/clock.h"
 #include "data/sync_sample.h"
 
