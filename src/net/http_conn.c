@@ -247,12 +247,11 @@ static enum step step_head(struct http_conn *c)
         return STEP_GONE;
     ex = c->exchange;
     status = http_parse_head(&ex->head, c->input->bytes + c->input_from, http_conn_unread(c),
-                             c->server->limits.max_head_bytes, &c->scanned);
+                             c->server->limits.max_head_bytes);
     if (status == HTTP_PARSE_MORE) {
         release_exchange(c);
         return read_head(c);
     }
-    c->scanned = 0;
     if (status == 0) {
         c->input_from += (uint32_t)ex->head.head_bytes;
         return begin_request(c);

@@ -94,7 +94,6 @@ struct http_conn {
     struct http_output *output;
     uint64_t since_ns; /* entered the state, or last made progress in it */
     uint64_t head_ns;  /* first byte of the head */
-    size_t scanned;    /* http_parse_head's hint */
     uint64_t body_left;
     uint64_t dropped_bytes; /* skipped or read while lingering */
     int queued_bytes;       /* not yet acknowledged by the peer, when last looked at */

@@ -460,33 +460,12 @@ static int parse_head(struct http_head *h, const char *data, size_t n)
     return status;
 }
 
-/* Is there anything in data[from..n) for which a further pass over the head could end otherwise than the last one:
- * its end, or a line end that is wrong? */
-static bool worth_parsing(const char *data, size_t from, size_t n)
+int http_parse_head(struct http_head *h, const char *data, size_t n, size_t max_bytes)
 {
-    for (const char *p = data + from, *end = data + n; p < end; p++) {
-        p = memchr(p, '\n', (size_t)(end - p));
-        if (p == NULL)
-            return false;
-        if (p == data || p[-1] != '\r' || (p - data >= 2 && p[-2] == '\n'))
-            return true;
-    }
-    return false;
-}
-
-int http_parse_head(struct http_head *h, const char *data, size_t n, size_t max_bytes, size_t *scanned)
-{
-    size_t limit = n < max_bytes ? n : max_bytes;
-    size_t from = *scanned < limit ? *scanned : limit;
     int status;
 
-    if (from > 0 && n < max_bytes && !worth_parsing(data, from, limit)) {
-        *scanned = limit;
-        return HTTP_PARSE_MORE;
-    }
     clear_head(h);
-    status = parse_head(h, data, limit);
-    *scanned = limit;
+    status = parse_head(h, data, n < max_bytes ? n : max_bytes);
     if (status != HTTP_PARSE_MORE || n < max_bytes)
         return status;
     return h->target.p == NULL ? 414 : 431;

@@ -86,11 +86,12 @@ struct http_head {
  * Looks for a whole head at the start of data[0..n). Answers 0: head filled;
  * HTTP_PARSE_MORE: not complete yet; else the HTTP status to refuse with (400, 414,
  * 417, 431, 501, 505), after which the connection must be closed. `max_bytes` bounds the head.
+ * The verdict depends on the bytes alone, not on how many calls they came in; whatever it is, slices that are set
+ * lie in data, and target is set if the request line could be read.
  * Leading empty lines (CRLF) before a request are skipped and counted in head_bytes.
- * `*scanned` is a hint kept by the caller between calls on the same growing data (start with 0).
  */
 #define HTTP_PARSE_MORE (-1)
-int http_parse_head(struct http_head *h, const char *data, size_t n, size_t max_bytes, size_t *scanned);
+int http_parse_head(struct http_head *h, const char *data, size_t n, size_t max_bytes);
 /* Value of a known header, STR_NONE if absent. */
 struct str http_head_get(const struct http_head *h, enum http_header_id id);
 
