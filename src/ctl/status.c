@@ -86,7 +86,7 @@ static int by_place(const void *a, const void *b)
 
 static void print_processes(const struct scoreboard *sb)
 {
-    const struct sb_slot *used[SB_SLOTS];
+    const struct sb_slot *used[SB_SLOTS] = { NULL };
     uint64_t now_ns = clock_mono_ns();
     int64_t now_us = clock_wall_us();
     size_t count = 0;

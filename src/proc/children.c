@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -310,12 +311,14 @@ static void child_died(struct master *m, struct child *c, int wait_status)
 
 void children_reap(struct master *m)
 {
+    struct rusage usage;
     int wait_status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
+    while ((pid = wait4(-1, &wait_status, WNOHANG, &usage)) > 0) {
         for (unsigned i = 0; i < SB_SLOTS; i++) {
             if (m->children[i].used && m->children[i].pid == pid) {
+                m->children[i].peak_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
                 child_died(m, &m->children[i], wait_status);
                 break;
             }

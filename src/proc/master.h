@@ -33,7 +33,8 @@ struct child {
     enum sb_role role;
     uint32_t index, generation;
     pid_t pid;
-    struct sb_slot *slot; /* NULL: no process */
+    struct sb_slot *slot;    /* NULL: no process */
+    uint64_t peak_rss_bytes; /* as the kernel counted it, known once it is dead */
     enum child_duty duty;
     struct child *relieves; /* the one that goes once this one is ready */
 };

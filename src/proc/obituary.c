@@ -73,8 +73,9 @@ static void add_identity(struct fields *f, const struct master *m, const struct 
     add(f, event_cstr("doing", f->doing));
 }
 
-static void add_end(struct fields *f, int wait_status, bool oom)
+static void add_end(struct fields *f, const struct child *c, int wait_status, bool oom)
 {
+    add(f, event_i64("peak_rss_bytes", (int64_t)c->peak_rss_bytes));
     if (WIFSIGNALED(wait_status)) {
         add(f, event_cstr("signal", signals_name(WTERMSIG(wait_status), f->signal)));
         add(f, event_cstr("exit_status", NULL));
@@ -200,7 +201,7 @@ void obituary_write(struct master *m, const struct child *c, enum policy_end end
     say_end(m, c, end, wait_status, what, sizeof(what));
     say_next(m, c, delay_ns, next);
     add_identity(&f, m, c);
-    add_end(&f, wait_status, end == POLICY_END_OOM);
+    add_end(&f, c, wait_status, end == POLICY_END_OOM);
     if (event_of(end) == EVENT_WORKER_RECYCLED)
         add(&f, event_cstr("reason", end == POLICY_END_OVERSTAYED ? "drain_timeout" : "terminated"));
     if (delay_ns != UINT64_MAX)

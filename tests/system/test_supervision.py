@@ -446,6 +446,7 @@ def test_killed_master_leaves_no_orphans(server):
         os.kill(p.process.pid, signal.SIGKILL)
         gone(children, 2, "all children ended by themselves")
     p.process.wait(5)
+    p.lines.clear()  # start() waits for the event of this start
     p.start()
     assert p.get(LIVE).status == 200
 
@@ -570,3 +571,98 @@ def test_watchdog_is_not_fed_while_no_worker_beats(patrond_factory, tmp_path, mo
     assert heard.count("WATCHDOG=1") <= before + 1
     feed(p)
     wait_until(lambda: heard.count("WATCHDOG=1") > before + 1, 10, "fed again once a worker serves")
+
+
+# The sync process.
+
+CSV = "order_id,order_date,quantity,line_item_sales,customer_id\n" + "".join(
+    f"{1000 + i},2025-0{1 + i % 9}-1{i % 10},1,{10 + i % 7}.50,{500 + i % 40}\n" for i in range(400))
+
+
+@pytest.fixture
+def syncing(patrond_factory, database, tmp_path):
+    """make(**settings) -> a running server with a CSV source, ready to sync."""
+    source = tmp_path / "sales.csv"
+    source.write_text(CSV)
+
+    def make(**settings):
+        p = patrond_factory(DATABASE_URL=database, SYNC_SOURCE=f"csv:{source}", **settings).start()
+        wait_until(lambda: next(h for h in status(p)["helpers"] if h["role"] == "sync")["doing"] == "waiting", 20, "sync ready")
+        return p
+    return make
+
+
+@contextlib.contextmanager
+def blocked_run(p, url):
+    """A run that does not get on: another session lets nobody write the table. Ends the block at exit."""
+    import psycopg2
+    connection = psycopg2.connect(url)
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE combined_sales IN EXCLUSIVE MODE")
+    assert p.ctl("sync").returncode == 0
+    wait_until(lambda: status(p)["sync"]["running"], 5, "a run under way")
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+def test_sync_command(syncing):
+    p = syncing()
+    answer = p.ctl("sync", "--wait")
+    assert answer.returncode == 0, answer.stderr
+    assert re.search(r"^run \d+ succeeded in .*: 400 rows read, 400 inserted", answer.stdout, re.M)
+    answer = p.ctl("sync", "--dry-run", "--wait")
+    assert answer.returncode == 0 and "400 rows read, 0 inserted" in answer.stdout
+    assert p.ctl("sync", "--dry-run", "--full").returncode == 2
+    assert status(p)["sync"]["row_count"] == 400
+
+
+def test_usr1_syncs_now(syncing):
+    p = syncing()
+    p.signal(signal.SIGUSR1)
+    assert field(p.wait_event("sync_started"), "trigger") == "signal"
+    p.wait_event("sync_completed", timeout=20)
+
+
+def test_sync_refuses_in_words(server):
+    answer = server().ctl("sync")
+    assert answer.returncode == 1 and ("PostgreSQL is down" in answer.stderr or "no source" in answer.stderr)
+
+
+def test_run_under_way_survives_a_reload(syncing, database):
+    p = syncing()
+    old = p.pids("sync_combined_sales")
+    with blocked_run(p, database):
+        answer = p.ctl("sync")
+        assert answer.returncode == 1 and "already running" in answer.stderr
+        assert p.ctl("reload").returncode == 0
+        wait_until(lambda: len(p.pids("sync_combined_sales")) == 2 and len(p.workers()) == 2, 10, "old workers gone, old sync left")
+        assert status(p)["sync"]["running"] and alive(old[0])
+    line = p.wait_event("sync_completed", timeout=20)
+    assert f"pid={old[0]} " in line
+    gone(old, 5, "the old sync gone once its run had ended")
+    assert p.ctl("sync", "--wait").returncode == 0
+    assert not p.events("worker_crashed")
+
+
+def test_stop_aborts_the_run(syncing, database):
+    p = syncing(DRAIN_TIMEOUT=20)
+    with blocked_run(p, database):
+        assert p.ctl("stop").returncode == 0
+    assert field(p.wait_event("sync_failed"), "reason") == "aborted"
+    assert not p.events("worker_crashed")
+
+
+def test_frozen_run_is_ended_and_the_next_one_works(syncing, database):
+    p = syncing(SYNC_STALL_TIMEOUT=2)
+    victim = p.pids("sync_combined_sales")[0]
+    with blocked_run(p, database):
+        os.kill(victim, signal.SIGSTOP)
+        gone([victim], 12, "the frozen sync killed")
+        line = p.wait_event("worker_hung", matching=f"child_pid={victim} ")
+        assert "made no progress for SYNC_STALL_TIMEOUT" in line
+        assert field(p.wait_event("sync_failed"), "reason") == "timeout"
+    wait_until(lambda: not status(p)["sync"]["running"], 10, "the books closed")
+    answer = p.ctl("sync", "--wait")
+    assert answer.returncode == 0, answer.stderr
