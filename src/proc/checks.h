@@ -27,10 +27,10 @@ struct check_result {
     uint32_t health; /* enum sb_health */
     uint32_t error;  /* enum sb_error */
     int64_t latency_us;
-    uint64_t memory_bytes, keys; /* of Redis */
-    char sqlstate[6];            /* of PostgreSQL, "" none */
-    char target[128];            /* host, address or file asked */
-    char text[CHECKS_TEXT];      /* what is wrong and what to do, or what was found; no secrets */
+    uint64_t memory_bytes, keys, evictions; /* of Redis */
+    char sqlstate[6];                       /* of PostgreSQL, "" none */
+    char target[128];                       /* host, address or file asked */
+    char text[CHECKS_TEXT];                 /* what is wrong and what to do, or what was found; no secrets */
 };
 
 struct check {

@@ -1,5 +1,5 @@
 /*
- * checks_redis: PING, the memory Redis uses, and the number of our keys where counting is cheap.
+ * checks_redis: PING, the memory Redis uses, what it evicted, and the number of our keys where counting is cheap.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,18 +113,27 @@ static bool introduce(const struct check_env *env, redisContext *c, const struct
     return t->db == 0 || tell(env, c, r, 2, select);
 }
 
-static void read_memory(const struct check_env *env, redisContext *c, struct check_result *r)
+/* A whole number of INFO's "name:value" lines; left as it is where the name is missing. */
+static void read_field(const char *info, const char *name, uint64_t *v)
 {
-    const char *info[] = { "INFO", "memory" };
-    redisReply *reply = ask(env, c, r, 2, info);
-    const char *at;
+    const char *at = strstr(info, name);
+
+    if (at == NULL)
+        return;
+    at += strlen(name);
+    (void)str_to_u64((struct str){ at, strspn(at, "0123456789") }, v);
+}
+
+static void read_info(const struct check_env *env, redisContext *c, struct check_result *r)
+{
+    const char *info[] = { "INFO" };
+    redisReply *reply = ask(env, c, r, 1, info);
 
     if (reply == NULL)
         return;
-    at = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, "used_memory:") : NULL;
-    if (at != NULL) {
-        at += strlen("used_memory:");
-        (void)str_to_u64((struct str){ at, strspn(at, "0123456789") }, &r->memory_bytes);
+    if (reply->type == REDIS_REPLY_STRING) {
+        read_field(reply->str, "\nused_memory:", &r->memory_bytes);
+        read_field(reply->str, "\nevicted_keys:", &r->evictions);
     }
     freeReplyObject(reply);
 }
@@ -178,7 +187,7 @@ static void converse(const struct check_env *env, redisContext *c, const struct 
     if (!introduce(env, c, t, r) || !tell(env, c, r, 1, ping))
         return;
     check_up(r, "Redis answers");
-    read_memory(env, c, r);
+    read_info(env, c, r);
     if (r->health == SB_HEALTH_UP)
         count_keys(env, c, r);
 }

@@ -99,6 +99,7 @@ static void record(struct probe *p, unsigned i, const struct check_result *r)
     if (checks_table[i].component == SB_CACHE) {
         atomic_store(&p->ctx->sb->redis_memory_bytes, r->memory_bytes);
         atomic_store(&p->ctx->sb->redis_keys, r->keys);
+        atomic_store(&p->ctx->sb->redis_evictions, r->evictions);
     }
     if (scoreboard_check_set(board(p, i), (enum sb_health)r->health, (enum sb_error)r->error, r->latency_us,
                              clock_wall_us()))
