@@ -1,9 +1,10 @@
 /*
  * select_scan: whole blocks of rows, one column at a time.
  *
- * A block has a fixed size and its loops have no branches, so that the compiler
- * turns each into vector code; the rows behind the last whole block are
- * looked at one by one.
+ * A block has a fixed size. The columns of four bytes come first, in loops without
+ * branches that the compiler turns into vector code; the rows they leave are
+ * then listed, and each further filter shortens the list. The rows behind the
+ * last whole block are looked at one by one.
  */
 #include "data/select_scan.h"
 
@@ -122,12 +123,6 @@ bool select_scan_row(const struct select_scan *s, const struct population *p, si
     return !s->by_archetype || has_archetype(s, words);
 }
 
-static void keep_i64(uint8_t *restrict keep, const int64_t *restrict v, int64_t least, int64_t most)
-{
-    for (size_t i = 0; i < BLOCK_ROWS; i++)
-        keep[i] = (uint8_t)(keep[i] & (v[i] >= least) & (v[i] <= most));
-}
-
 static void keep_i32(uint8_t *restrict keep, const int32_t *restrict v, int32_t least, int32_t most)
 {
     for (size_t i = 0; i < BLOCK_ROWS; i++)
@@ -146,48 +141,110 @@ static void keep_float(uint8_t *restrict keep, const float *restrict v, float le
         keep[i] = (uint8_t)(keep[i] & (v[i] >= least) & (v[i] <= most));
 }
 
-static void keep_aov(uint8_t *restrict keep, const int64_t *restrict ltv, const uint32_t *restrict orders,
-                     double least, double most)
+/* Rows of a block, by their place in it. */
+struct row_list {
+    size_t count;
+    uint16_t at[BLOCK_ROWS];
+};
+
+static void list_kept(struct row_list *l, const uint8_t *keep)
 {
+    size_t n = 0;
+
     for (size_t i = 0; i < BLOCK_ROWS; i++) {
-        double aov = select_aov(ltv[i], orders[i]);
-        keep[i] = (uint8_t)(keep[i] & (aov >= least) & (aov <= most));
+        l->at[n] = (uint16_t)i;
+        n += keep[i];
     }
+    l->count = n;
 }
 
-static void keep_field(uint8_t *restrict keep, const uint64_t *restrict words, struct select_field f)
+/* Every row is written to the list's end, which moves on only behind one that stays: no branch to mispredict. */
+static void narrow_ltv(struct row_list *l, const int64_t *ltv, int64_t least, int64_t most)
 {
-    for (size_t i = 0; i < BLOCK_ROWS; i++)
-        keep[i] = (uint8_t)(keep[i] & (f.accept >> (words[i] >> f.shift & f.mask)));
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->count; i++) {
+        uint16_t row = l->at[i];
+        l->at[n] = row;
+        n += (size_t)((ltv[row] >= least) & (ltv[row] <= most));
+    }
+    l->count = n;
+}
+
+static void narrow_aov(struct row_list *l, const int64_t *ltv, const uint32_t *orders, double least, double most)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->count; i++) {
+        uint16_t row = l->at[i];
+        double aov = select_aov(ltv[row], orders[row]);
+        l->at[n] = row;
+        n += (size_t)((aov >= least) & (aov <= most));
+    }
+    l->count = n;
+}
+
+static void narrow_field(struct row_list *l, const uint64_t *words, struct select_field f)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->count; i++) {
+        uint16_t row = l->at[i];
+        l->at[n] = row;
+        n += f.accept >> (words[row] >> f.shift & f.mask) & 1;
+    }
+    l->count = n;
 }
 
 /* `set` holds a bit for each archetype below `count`. */
-static void keep_archetypes(uint8_t *restrict keep, const uint64_t *restrict words, const uint64_t *restrict set,
-                            uint64_t count)
+static void narrow_archetypes(struct row_list *l, const uint64_t *words, const uint64_t *set, uint64_t count)
 {
-    for (size_t i = 0; i < BLOCK_ROWS; i++) {
-        uint64_t archetype = words[i] >> POPULATION_ARCHETYPE_SHIFT;
-        keep[i] = (uint8_t)(keep[i] & (archetype < count && (set[archetype / 64] >> archetype % 64 & 1)));
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->count; i++) {
+        uint16_t row = l->at[i];
+        uint64_t archetype = words[row] >> POPULATION_ARCHETYPE_SHIFT;
+        l->at[n] = row;
+        n += archetype < count && (set[archetype / 64] >> archetype % 64 & 1);
     }
+    l->count = n;
 }
 
-static void scan_block(const struct select_scan *s, const struct population *p, size_t at, uint8_t *keep)
+struct archetype_set {
+    uint64_t *bits;
+    uint64_t count; /* archetypes from here on are not in it */
+};
+
+static void scan_columns(const struct select_scan *s, const struct population *p, size_t at, uint8_t *keep)
 {
     memset(keep, 1, BLOCK_ROWS);
-    if (s->by_ltv)
-        keep_i64(keep, p->ltv_cents + at, s->ltv_least, s->ltv_most);
     if (s->by_orders)
         keep_u32(keep, p->orders + at, (uint32_t)s->orders_least, (uint32_t)s->orders_most);
     if (s->by_last)
         keep_i32(keep, p->last_day + at, (int32_t)s->last_least, (int32_t)s->last_most);
     if (s->by_first)
         keep_i32(keep, p->first_day + at, (int32_t)s->first_least, (int32_t)s->first_most);
-    if (s->by_aov)
-        keep_aov(keep, p->ltv_cents + at, p->orders + at, s->aov_least, s->aov_most);
     if (s->by_churn)
         keep_float(keep, p->churn + at, s->churn_least, s->churn_most);
+}
+
+static void scan_rows(const struct select_scan *s, const struct population *p, size_t at,
+                      const struct archetype_set *archetypes, uint8_t *keep)
+{
+    struct row_list l;
+
+    list_kept(&l, keep);
+    if (s->by_ltv)
+        narrow_ltv(&l, p->ltv_cents + at, s->ltv_least, s->ltv_most);
     for (unsigned i = 0; i < s->field_count; i++)
-        keep_field(keep, p->words + at, s->fields[i]);
+        narrow_field(&l, p->words + at, s->fields[i]);
+    if (s->by_archetype)
+        narrow_archetypes(&l, p->words + at, archetypes->bits, archetypes->count);
+    if (s->by_aov)
+        narrow_aov(&l, p->ltv_cents + at, p->orders + at, s->aov_least, s->aov_most);
+    memset(keep, 0, BLOCK_ROWS);
+    for (size_t i = 0; i < l.count; i++)
+        keep[l.at[i]] = 1;
 }
 
 /* Eight bytes of 0 or 1 to eight bits: the product moves byte i to bit 56+i. */
@@ -203,36 +260,37 @@ static uint64_t pack_64(const uint8_t *keep)
     return bits;
 }
 
-/* The archetypes asked for as a bit set; an empty one without the filter. NULL: the arena is exhausted. */
-static uint64_t *archetype_set(const struct select_scan *s, struct arena *a, uint64_t *count)
+/* The archetypes asked for; an empty set without the filter. False: the arena is exhausted. */
+static bool make_archetype_set(struct archetype_set *set, const struct select_scan *s, struct arena *a)
 {
     const uint32_t none = (1U << POPULATION_ARCHETYPE_BITS) - 1;
 
-    *count = 0;
+    set->count = 0;
     for (size_t i = 0; i < s->archetype_count; i++)
-        if (s->archetypes[i] < none && s->archetypes[i] >= *count)
-            *count = (uint64_t)s->archetypes[i] + 1;
-    uint64_t *set = arena_calloc(a, *count / 64 + 1, sizeof(*set));
-    for (size_t i = 0; set && i < s->archetype_count; i++)
+        if (s->archetypes[i] < none && s->archetypes[i] >= set->count)
+            set->count = (uint64_t)s->archetypes[i] + 1;
+    set->bits = arena_calloc(a, set->count / 64 + 1, sizeof(*set->bits));
+    for (size_t i = 0; set->bits && i < s->archetype_count; i++)
         if (s->archetypes[i] < none)
-            set[s->archetypes[i] / 64] |= 1ULL << s->archetypes[i] % 64;
-    return set;
+            set->bits[s->archetypes[i] / 64] |= 1ULL << s->archetypes[i] % 64;
+    return set->bits != NULL;
 }
 
 bool select_scan_all(const struct select_scan *s, const struct population *p, uint64_t *bits, struct arena *a,
                      uint64_t *matches)
 {
     _Alignas(64) uint8_t keep[BLOCK_ROWS];
-    uint64_t archetypes, found = 0;
-    const uint64_t *set = archetype_set(s, a, &archetypes);
+    bool by_rows = s->by_ltv || s->by_aov || s->by_archetype || s->field_count > 0;
+    struct archetype_set archetypes;
+    uint64_t found = 0;
     size_t row = 0;
 
-    if (!set)
+    if (!make_archetype_set(&archetypes, s, a))
         return false;
     for (; row + BLOCK_ROWS <= p->count; row += BLOCK_ROWS) {
-        scan_block(s, p, row, keep);
-        if (s->by_archetype)
-            keep_archetypes(keep, p->words + row, set, archetypes);
+        scan_columns(s, p, row, keep);
+        if (by_rows)
+            scan_rows(s, p, row, &archetypes, keep);
         for (size_t i = 0; i < BLOCK_ROWS; i += 64)
             bits[(row + i) / 64] = pack_64(keep + i);
     }
