@@ -207,8 +207,10 @@ static void days_are_civil(void **state)
         clock_civil_of(day, &y, &m, &d);
         assert_int_equal(clock_day_of(y, m, d), day);
     }
-    clock_civil_of(INT32_MIN, &y, &m, &d); /* no overflow */
+    clock_civil_of(INT32_MIN, &y, &m, &d);
+    assert_true(y == -5877641 && m == 6 && d == 23);
     clock_civil_of(INT32_MAX, &y, &m, &d);
+    assert_true(y == 5881580 && m == 7 && d == 11);
 }
 
 static void parses_days_strictly(void **state)

@@ -185,6 +185,27 @@ static void refuses_forged_structure(void **state)
     free(bytes);
 }
 
+/* A file whose layout agrees with an id index of the wrong size. */
+static void refuses_another_index_size(void **state)
+{
+    (void)state;
+    struct fixture_shape shape = { 100, 10, true, 15 };
+    size_t n;
+
+    population_release(make(&shape, 20));
+    char *good = read_file("population-20.bin", &n), *bytes = calloc(1, n);
+    struct population_header *h = (void *)bytes;
+    memcpy(h, good, sizeof(*h));
+    h->hash_size = 192;
+    population_layout(h);
+    assert_true(h->file_bytes <= n);
+    h->checksum = population_checksum(bytes, h->file_bytes);
+    assert_false(opens(bytes, h->file_bytes));
+    assert_non_null(strstr(why, "192 index slots"));
+    free(good);
+    free(bytes);
+}
+
 static void refuses_what_is_no_file(void **state)
 {
     (void)state;
@@ -289,9 +310,10 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_every_flipped_bit),      cmocka_unit_test(refuses_other_lengths),
-        cmocka_unit_test(refuses_forged_structure),       cmocka_unit_test(refuses_what_is_no_file),
-        cmocka_unit_test(latest_is_the_newest_valid_one), cmocka_unit_test(mapped_outlives_its_name),
+        cmocka_unit_test(refuses_every_flipped_bit), cmocka_unit_test(refuses_other_lengths),
+        cmocka_unit_test(refuses_forged_structure),  cmocka_unit_test(refuses_another_index_size),
+        cmocka_unit_test(refuses_what_is_no_file),   cmocka_unit_test(latest_is_the_newest_valid_one),
+        cmocka_unit_test(mapped_outlives_its_name),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -209,7 +209,8 @@ static struct select_filters random_filters(unsigned odds, unsigned spread)
     if (rng_below(odds) == 0) {
         for (size_t i = 0; i < 3; i++)
             archetypes[i] = (uint32_t)rng_below(12);
-        archetypes[2] = rng_below(4) == 0 ? POPULATION_NO_ARCHETYPE - 1 : archetypes[2];
+        archetypes[2] =
+            rng_below(4) == 0 ? (1U << POPULATION_ARCHETYPE_BITS) - 1 : archetypes[2]; /* as "none" is packed */
         f.archetypes = archetypes;
         f.archetype_count = rng_below(4);
     }
@@ -247,6 +248,47 @@ static void agrees_with_the_reference(void **state)
                 struct fixture_shape shape = { rows[i], k == 0 ? 3 : 1000, scored, version };
                 random_queries(&shape, version++, rows[i] > 1000 ? 3 : 8);
             }
+}
+
+/* With the cursor at a match's value and the customer just before it, matching or not, the match comes first. */
+static void starts_behind_any_customer(const struct population *p, struct select_query q, struct arena *a)
+{
+    struct select_result all, r;
+
+    arena_reset(a);
+    assert_true(select_run(p, &q, a, &all));
+    for (size_t i = 0; i < all.count; i++) {
+        uint32_t row = all.rows[i];
+        if (row == 0)
+            continue;
+        q.cursor = (struct select_cursor){ true, select_sort_value(p, q.sort, row), p->rows[row - 1].customer_id };
+        assert_true(select_run(p, &q, a, &r));
+        assert_true(r.count > 0);
+        assert_int_equal(r.rows[0], row);
+    }
+}
+
+/* Few matches among many rows, page by page: the matches are sorted instead of walked to. */
+static void rare_matches_page_by_page(void **state)
+{
+    (void)state;
+    struct fixture_shape shape = { 20000, 4, true, 14 };
+    struct population *p = make(&shape, 5);
+    struct arena a;
+
+    arena_init(&a, ARENA_BYTES);
+    for (unsigned i = 0; i < 6 * POPULATION_ORDER_COUNT; i++) {
+        struct select_query q = {
+            .filters = { .is_b2b = -1 }, .sort = (enum population_order)(i / 6), .ascending = i & 1, .limit = 25 + i
+        };
+        q.filters.axis_words[i % POPULATION_AXES] = 1;
+        q.filters.axis_words[(i + 1) % POPULATION_AXES] = 2;
+        q.filters.axis_words[(i + 2) % POPULATION_AXES] = 4;
+        check_query(p, q, &a);
+        starts_behind_any_customer(p, q, &a);
+    }
+    arena_free(&a);
+    population_release(p);
 }
 
 static void every_filter_alone(void **state)
@@ -406,11 +448,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agrees_with_the_reference),
-        cmocka_unit_test(every_filter_alone),
-        cmocka_unit_test(unscored_sort_by_id_and_match_no_churn),
-        cmocka_unit_test(cursor_outlives_its_row),
-        cmocka_unit_test(limits_and_short_memory),
+        cmocka_unit_test(agrees_with_the_reference), cmocka_unit_test(rare_matches_page_by_page),
+        cmocka_unit_test(every_filter_alone),        cmocka_unit_test(unscored_sort_by_id_and_match_no_churn),
+        cmocka_unit_test(cursor_outlives_its_row),   cmocka_unit_test(limits_and_short_memory),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
