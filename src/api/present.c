@@ -77,20 +77,25 @@ static char *put_day(char *p, int32_t day)
 
 const char *present_risk_level(double churn)
 {
-    if (churn > 0.7)
-        return "critical";
-    if (churn > 0.5)
-        return "high";
-    return churn > 0.3 ? "medium" : "low";
+    static const char *const words[] = {
+        [POPULATION_RISK_LOW] = "low",           [POPULATION_RISK_MEDIUM] = "medium", [POPULATION_RISK_HIGH] = "high",
+        [POPULATION_RISK_CRITICAL] = "critical", [POPULATION_RISK_UNKNOWN] = NULL,
+    };
+
+    return words[population_risk_of((float)churn)];
 }
 
 static const char *recommendation(double churn)
 {
-    if (churn > 0.5)
+    switch (population_risk_of((float)churn)) {
+    case POPULATION_RISK_CRITICAL:
+    case POPULATION_RISK_HIGH:
         return "URGENT: Send re-engagement campaign immediately";
-    if (churn > 0.3)
+    case POPULATION_RISK_MEDIUM:
         return "Schedule reminder email in next 7 days";
-    return "Monitor regularly, no immediate action needed";
+    default:
+        return "Monitor regularly, no immediate action needed";
+    }
 }
 
 /* Orders of the last 90 days against the 90 before. */

@@ -24,7 +24,7 @@ void present_profile(struct buf *out, const struct dataset *d, const struct popu
 /* Appends one item of a search (CONTRACT 10). */
 void present_item(struct buf *out, const struct dataset *d, const struct population_row *row);
 
-/* "critical" > 0.7, "high" > 0.5, "medium" > 0.3, "low". */
+/* The word for population_risk_of(churn); NULL for NaN. */
 const char *present_risk_level(double churn);
 
 #endif
