@@ -265,8 +265,8 @@ static bool clean_up(struct sync_run *run)
         "DELETE FROM sync_quarantine WHERE created_at < now() - make_interval(days => $1::int)",
         "DELETE FROM sync_runs WHERE started_at < now() - make_interval(days => $1::int)",
         "DELETE FROM model_runs WHERE trained_at < now() - make_interval(days => $1::int)",
-        "DELETE FROM data_versions WHERE published_at < now() - make_interval(days => $1::int)"
-        " AND data_version < (SELECT max(data_version) FROM data_versions)",
+        ("DELETE FROM data_versions WHERE published_at < now() - make_interval(days => $1::int)"
+         " AND data_version < (SELECT max(data_version) FROM data_versions)"),
         "DELETE FROM segment_history WHERE day < current_date - $1::int",
     };
 
