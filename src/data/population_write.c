@@ -23,7 +23,6 @@
 #include "data/population_format.h"
 
 #define TEMPORARY_SUFFIX ".tmp"
-#define KEPT_FILES       2
 
 struct population_writer {
     int dir, fd;
@@ -217,29 +216,31 @@ static bool is_temporary(const char *name)
            population_parse_name(base, &version);
 }
 
-void population_prune(const char *dir)
+/* The highest version below `current` there is; `current` itself when there is none. */
+static uint64_t newest_before(DIR *d, uint64_t current)
+{
+    uint64_t newest = current, version;
+    struct dirent *e;
+
+    while ((e = readdir(d)))
+        if (population_parse_name(e->d_name, &version) && version < current &&
+            (newest == current || version > newest))
+            newest = version;
+    return newest;
+}
+
+void population_prune(const char *dir, uint64_t current)
 {
     DIR *d = opendir(dir);
-    uint64_t newest[KEPT_FILES] = { 0 }, version;
     struct dirent *e;
 
     if (!d)
         return;
-    while ((e = readdir(d))) {
-        if (!population_parse_name(e->d_name, &version))
-            continue;
-        for (unsigned i = 0; i < KEPT_FILES; i++) {
-            uint64_t kept = newest[i];
-            if (version > kept) {
-                newest[i] = version;
-                version = kept;
-            }
-        }
-    }
+    uint64_t before = newest_before(d, current), version;
     rewinddir(d);
     while ((e = readdir(d)))
         if (is_temporary(e->d_name) ||
-            (population_parse_name(e->d_name, &version) && version < newest[KEPT_FILES - 1]))
+            (population_parse_name(e->d_name, &version) && version != current && version != before))
             unlinkat(dirfd(d), e->d_name, 0);
     closedir(d);
 }

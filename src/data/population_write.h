@@ -38,7 +38,9 @@ bool population_writer_add(struct population_writer *w, const struct population_
 /* Finishes, fsyncs, renames and frees the writer (also on failure, where nothing is left on disk). */
 bool population_writer_finish(struct population_writer *w, char *why, size_t why_size);
 void population_writer_abort(struct population_writer *w);
-/* Removes all but the two newest populations, and temporary leftovers (so not while a writer is at work). */
-void population_prune(const char *dir);
+/* Removes all populations but `current` and the newest before it, and temporary leftovers (so not while a writer is
+ * at work). Versions above the current one go too: they are of a database that is no more, and a boot would prefer
+ * them. */
+void population_prune(const char *dir, uint64_t current);
 
 #endif

@@ -5,6 +5,7 @@
 #include "proc/sync_population.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -130,7 +131,7 @@ static struct population_meta meta_of(const struct conf *conf, const struct head
         .model_version = "",
         .model_status = "",
         .active_window_days = conf->active_window_days,
-        .b2b_min_ltv_cents = (int64_t)(conf->b2b_min_ltv * 100),
+        .b2b_min_ltv_cents = llround(conf->b2b_min_ltv * 100),
         .b2b_min_orders = conf->b2b_min_orders,
     };
 }
@@ -171,7 +172,7 @@ enum sync_db_status sync_population_publish(struct sync_db *db, const struct con
     if (s != SYNC_DB_OK || !found)
         return s;
     atomic_store(&sb->data_version, (uint64_t)h.version);
-    population_prune(conf->state_dir);
+    population_prune(conf->state_dir, (uint64_t)h.version);
     *data_version = h.version;
     return SYNC_DB_OK;
 }

@@ -261,19 +261,26 @@ static void latest_is_the_newest_valid_one(void **state)
     assert_non_null(strstr(why, "population-12.bin: truncated"));
     population_release(p);
 
-    population_prune(dir);
-    assert_true(exists("population-12.bin") && exists("population-11.bin")); /* the two newest by name */
-    assert_false(exists("population-10.bin"));
-    assert_false(exists("population-9.bin"));
+    population_prune(dir, 10);
+    assert_true(exists("population-10.bin") && exists("population-9.bin"));
+    assert_false(exists("population-12.bin") || exists("population-11.bin")); /* of another database */
     assert_false(exists("population-99.bin.tmp"));
     assert_true(exists("population-098.bin") && exists("population-.bin"));
+    population_release(make(&shape, 8));
+    population_prune(dir, 10);
+    assert_true(exists("population-10.bin") && exists("population-9.bin"));
+    assert_false(exists("population-8.bin"));
+    population_prune(dir, 3);
     assert_null(population_open_latest(dir, why, sizeof(why)));
-    assert_non_null(strstr(why, "population-12.bin"));
+    assert_string_equal(why, "");
+    write_file("population-12.bin", "x", 1);
+    assert_null(population_open_latest(dir, why, sizeof(why)));
+    assert_non_null(strstr(why, "population-12.bin: truncated"));
 
     fixture_dir_remove(inner);
     assert_null(population_open_latest(dir, why, sizeof(why)));
     assert_string_equal(why, "");
-    population_prune(dir);
+    population_prune(dir, 10);
     dir = outer;
 }
 
@@ -286,7 +293,7 @@ static void mapped_outlives_its_name(void **state)
 
     for (uint64_t v = 31; v < 34; v++)
         population_release(make(&shape, v));
-    population_prune(dir);
+    population_prune(dir, 33);
     assert_false(exists("population-30.bin"));
     for (size_t i = 0; i < p->count; i++)
         assert_non_null(population_find(p, p->rows[i].customer_id));
