@@ -1,20 +1,11 @@
 /*
  * h_customer: one customer (CONTRACT 9.1).
  */
+#include "api/customer.h"
 #include "api/errors.h"
 #include "api/present.h"
 #include "api/request.h"
 #include "base/rng.h"
-
-/* The customer of an {id}: decimal digits as answers print them. */
-static const struct population_row *find(const struct population *p, struct str id)
-{
-    uint64_t v;
-
-    if (!str_to_u64(id, &v) || v > INT64_MAX || (id.len > 1 && id.p[0] == '0'))
-        return NULL;
-    return population_find(p, (int64_t)v);
-}
 
 static void answer(struct api_request *q, const struct population_row *row)
 {
@@ -25,11 +16,9 @@ static void answer(struct api_request *q, const struct population_row *row)
 
 void h_profile(struct api_request *q)
 {
-    const struct population_row *row = find(q->data->population, q->params[0]);
+    const struct population_row *row = customer_of(q);
 
-    if (row == NULL)
-        error_not_found(q, "customer", q->params[0]);
-    else
+    if (row != NULL)
         answer(q, row);
 }
 

@@ -234,6 +234,16 @@ void request_reply(struct api_request *q, int status, enum headers_type type, st
     trim(&a->body);
 }
 
+bool request_unchanged(struct api_request *q)
+{
+    char text[ETAG_SIZE];
+
+    if (!is_tagged(q, 200) || !is_unchanged(q, make_tag(q, text)))
+        return false;
+    request_reply(q, 200, HEADERS_JSON, STR_NONE);
+    return true;
+}
+
 void request_json_begin(struct api_request *q, struct json_writer *w)
 {
     buf_reset(&q->api->body);

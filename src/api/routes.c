@@ -22,6 +22,7 @@ const struct route routes[] = {
     { { HTTP_POST, "/admin/sync-sales" }, h_sync_sales, AUTH_ADMIN, ROUTE_QUERY_KEY, "sync" },
     { { HTTP_GET, "/api/mcp/customer/random" }, h_random, AUTH_READ, ROUTE_DATA, NULL },
     { { HTTP_GET, "/api/mcp/customer/{id}" }, h_profile, AUTH_READ, ROUTE_E, NULL },
+    { { HTTP_GET, "/api/mcp/customer/{id}/orders" }, h_orders, AUTH_READ, ROUTE_P, NULL },
     { { HTTP_GET, "/api/customers/{id}" }, h_profile, AUTH_READ, ROUTE_E, NULL },
     { { HTTP_POST, "/api/mcp/search" }, h_search, AUTH_READ, ROUTE_DATA | ROUTE_BODY, NULL },
 };

@@ -47,6 +47,7 @@ void h_live(struct api_request *q);
 void h_metrics(struct api_request *q); /* h_metrics */
 void h_profile(struct api_request *q); /* h_customer */
 void h_random(struct api_request *q);
+void h_orders(struct api_request *q);      /* h_orders */
 void h_search(struct api_request *q);      /* h_search */
 void h_sync_sales(struct api_request *q);  /* h_sync */
 void h_sync_status(struct api_request *q); /* h_sync_status */

@@ -1,0 +1,14 @@
+/*
+ * customer: the customer that a path's {id} names.
+ */
+#ifndef API_CUSTOMER_H
+#define API_CUSTOMER_H
+
+#include "data/population.h"
+
+struct api_request;
+
+/* The row of the first path parameter; NULL: there is none, and 404 was answered. The data set must be there. */
+const struct population_row *customer_of(struct api_request *q);
+
+#endif
