@@ -103,8 +103,9 @@ static const char *format_day(struct arena *a, int32_t day)
 static const char *format_i64(struct arena *a, int64_t v)
 {
     char text[FMT_MAX];
+    size_t n = fmt_i64(text, v);
 
-    return arena_strdup(a, (struct str){ text, fmt_i64(text, v) });
+    return arena_strdup(a, (struct str){ text, n });
 }
 
 bool orders_params(const struct orders_query *q, struct arena *a, const char *values[SQL_CO_PARAMS])
