@@ -276,6 +276,8 @@ enum orders_read orders_read(const PGresult *r, const struct orders_query *q, st
             return ORDERS_READ_NO_MEMORY;
         page->count++;
     }
+    if (cut && !page->next.present) /* one order took all the room: nobody knows what is behind it */
+        end_page(page);
     if (a->exhausted)
         return ORDERS_READ_NO_MEMORY;
     return d.malformed ? ORDERS_READ_MALFORMED : ORDERS_READ_OK;

@@ -1,0 +1,74 @@
+"""The plans of the workers' statements on a table of real size: one customer, order or key is found by an index."""
+import json
+import os
+import pathlib
+import subprocess
+
+import psycopg2
+import pytest
+
+from lib.wait import FACTOR
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("PATROND_BUILD", TOP))
+ROWS, CUSTOMERS = 1_200_000, 120_000
+
+# Values for the parameters of each statement; a statement that is not here fails the test.
+VALUES = {
+    "customer_orders": [4243, "2030-01-01", "-infinity", "infinity", None, "infinity", 2**63 - 1, 50, 10001],
+}
+WHOLE_PERIOD = set()  # statements that may scan: analyses over all customers
+
+
+def statements():
+    out = subprocess.run([str(BUILD / "tests/unit/sql_statements")], check=True, capture_output=True, text=True).stdout
+    return json.loads(out)
+
+
+@pytest.fixture(scope="module")
+def large(postgres_server):
+    postgres_server.ensure()
+    connection = psycopg2.connect(postgres_server.create_database())
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        for migration in sorted((TOP / "sql").glob("*.sql")):
+            cursor.execute(migration.read_text())
+        cursor.execute("""
+            INSERT INTO combined_sales (order_id, order_number, customer_id, order_date, created_at, sku, product_id,
+              product_name, variant_name, product_type, category, quantity, line_item_sales, line_item_discount,
+              line_item_refunds, currency, sales_channel, fulfillment_status, financial_status, order_total, line_hash)
+            SELECT o, o, 1 + o * 7919 %% %s, timestamp '2023-01-01' + o * interval '3 minutes',
+              timestamp '2023-01-01' + o * interval '3 minutes', 'SKU-' || g * 31 %% 5000, g * 31 %% 5000,
+              'Product ' || g * 31 %% 5000, 'Blue', 'Thing', 'Category ' || g %% 20, 1 + g %% 3, 10 + g %% 90, g %% 5,
+              CASE WHEN g %% 17 = 0 THEN 5 ELSE 0 END, 'USD', 'web', 'fulfilled', 'paid', 50, 0
+            FROM (SELECT g, g / 3 AS o FROM generate_series(1::bigint, %s) g) x""", (CUSTOMERS, ROWS))
+        cursor.execute("ANALYZE")
+        cursor.execute("SET plan_cache_mode = force_generic_plan")  # what a prepared statement ends up with
+    yield connection
+    connection.close()
+
+
+def nodes(plan):
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from nodes(below)
+
+
+@pytest.mark.parametrize("statement", statements(), ids=lambda s: s["name"])
+def test_plan(large, statement):
+    with large.cursor() as cursor:
+        cursor.execute(f"PREPARE {statement['name']} AS {statement['sql']}")
+        values = VALUES[statement["name"]]
+        assert len(values) == statement["params"]
+        marks = ", ".join(["%s"] * len(values))
+        for _ in range(2):
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {statement['name']} ({marks})", values)
+            ((plan,),) = cursor.fetchone()
+    found = list(nodes(plan["Plan"]))
+    assert plan["Plan"]["Actual Rows"] > 0, "the question has an answer"
+    if statement["name"] in WHOLE_PERIOD:
+        return
+    scans = [n for n in found if "Relation Name" in n]
+    assert scans and all(n["Node Type"] in ("Index Scan", "Index Only Scan", "Bitmap Heap Scan") for n in scans), found
+    assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 200
+    assert plan["Execution Time"] < 20 * FACTOR
