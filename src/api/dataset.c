@@ -164,7 +164,7 @@ static void take_sync_time(struct dataset_slot *s, const struct scoreboard *sb)
     struct sb_sync sync;
     int64_t synced_us;
 
-    if (seq == s->sync_seq || !scoreboard_sync_read(sb, &sync))
+    if (seq == s->sync_seq || (seq & 1) != 0 || !scoreboard_sync_read(sb, &sync)) /* odd: being written */
         return;
     s->sync_seq = seq;
     synced_us = last_sync_of(&sync, current_version(s));

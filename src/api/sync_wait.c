@@ -167,7 +167,7 @@ static bool step_end(struct api *a, struct sync_wait *w, uint64_t now_ns)
         sync_json_started(release(w), &w->request, w->run_id);
         return true;
     }
-    if (seq == w->sync_seq || !scoreboard_sync_read(a->env.sb, &sync))
+    if (seq == w->sync_seq || (seq & 1) != 0 || !scoreboard_sync_read(a->env.sb, &sync)) /* odd: being written */
         return false;
     w->sync_seq = seq;
     run = find_ended(&sync, w->run_id);
