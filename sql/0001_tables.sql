@@ -176,7 +176,8 @@ CREATE TABLE sync_runs (
     heartbeat_at timestamptz,
     deadline_at timestamptz,
     watermark timestamp,
-    error_code varchar(30)
+    error_code varchar(30),
+    oom_kills bigint -- the kernel's count when the run began: was it what ended the process?
 );
 CREATE INDEX idx_sync_runs_started ON sync_runs (started_at DESC);
 

@@ -71,6 +71,17 @@ bool source_range_has_order(const struct source_range *range, int64_t order_id)
     return low < range->order_count && range->orders[low] == order_id;
 }
 
+bool source_day(struct str s, int32_t *day)
+{
+    const int64_t us_per_day = 86400 * CLOCK_US_PER_S;
+    int64_t us;
+
+    if (s.p == NULL || !clock_parse_time(s, &us))
+        return false;
+    *day = (int32_t)((us - (us < 0 ? us_per_day - 1 : 0)) / us_per_day);
+    return true;
+}
+
 static size_t count_digits(const char *p, const char *end)
 {
     const char *start = p;

@@ -143,6 +143,9 @@ const char *source_validate(const struct source_row *row);
  * NULL, or what is wrong with it. */
 const char *source_parse_money(struct str s, int64_t *cents);
 
+/* Day of a timestamp's text; false when it is none (also for STR_NONE). */
+bool source_day(struct str s, int32_t *day);
+
 /* The implementations. */
 extern const struct source_ops source_csv_ops;
 

@@ -244,13 +244,6 @@ static enum source_status next_file(struct csv_source *s, struct source_error *e
     return SOURCE_OK;
 }
 
-static int32_t day_of_us(int64_t us)
-{
-    const int64_t us_per_day = 86400 * CLOCK_US_PER_S;
-
-    return (int32_t)((us - (us < 0 ? us_per_day - 1 : 0)) / us_per_day);
-}
-
 static struct str keep(struct csv_source *s, const char *bytes, size_t n)
 {
     char *dst = s->text + s->text_len;
@@ -344,7 +337,7 @@ static bool in_range(const struct csv_source *s, const struct source_row *row, b
 /* The record as a row of the batch; false when the range does not want it. */
 static bool take_row(struct csv_source *s, struct source_row *row)
 {
-    int64_t us = 0;
+    int32_t day = CLOCK_NO_DAY;
 
     memset(row, 0, sizeof(*row));
     row->line_number = s->line_number;
@@ -357,9 +350,7 @@ static bool take_row(struct csv_source *s, struct source_row *row)
     else
         take_fields(s, row);
 
-    struct str date = row->values[SOURCE_ORDER_DATE];
-    bool has_day = date.p != NULL && clock_parse_time(date, &us);
-    int32_t day = has_day ? day_of_us(us) : CLOCK_NO_DAY;
+    bool has_day = source_day(row->values[SOURCE_ORDER_DATE], &day);
     if (!in_range(s, row, has_day, day))
         return false;
     if (has_day)

@@ -13,6 +13,7 @@
 #include "core/events.h"
 #include "proc/roles.h"
 #include "proc/source.h"
+#include "proc/sync_books.h"
 #include "proc/sync_migrate.h"
 #include "proc/sync_population.h"
 #include "proc/sync_run.h"
@@ -21,6 +22,13 @@
 #define PAUSE_LEAST_MS 250
 #define PAUSE_MOST_MS  5000
 #define STALE_EVERY_US (3600LL * 1000000)
+#define BUSY_PAUSE_US  (60LL * 1000000) /* another machine is at the run that is due here */
+#define FOLLOW_NS      (30 * CLOCK_NS_PER_S)
+
+struct pace {
+    int64_t not_before_us; /* of the next run by schedule */
+    uint64_t follow_ns;    /* of the next look at data_versions */
+};
 
 static bool serving(const struct sync_state *s)
 {
@@ -32,36 +40,15 @@ static bool beat(void *arg)
     return sync_state_beat(arg);
 }
 
-/* Runs that were under way when their process died: nobody holds the lock, so nobody is at them. */
-static enum sync_db_status bury_dead_runs(struct sync_db *db)
+static enum sync_db_status open_db(struct sync_state *state, struct sync_db *db)
 {
-    PGresult *r;
-    int64_t locked = 0;
-    enum sync_db_status s = sync_db_query_i64(db, "asking for the sync lock",
-                                              "SELECT pg_try_advisory_lock(" SYNC_LOCK ")::int", NULL, 0, 0, &locked);
+    const struct conf *c = state->proc->conf;
 
-    if (s != SYNC_DB_OK || !locked)
-        return s;
-    s = sync_db_query(db, "closing runs that died",
-                      "UPDATE sync_runs SET status = 'failed', error_code = 'died', finished_at = now(),"
-                      " duration_seconds = extract(epoch FROM coalesce(heartbeat_at, now()) - started_at),"
-                      " error = 'the sync process died while ' || coalesce(phase, 'starting')"
-                      " WHERE status = 'running' RETURNING run_id, mode, coalesce(phase, ''), rows_read",
-                      NULL, 0, &r);
-    if (s != SYNC_DB_OK)
-        return s;
-    for (int i = 0; i < PQntuples(r); i++) {
-        struct event_field f[] = { event_cstr("run_id", PQgetvalue(r, i, 0)), event_cstr("mode", PQgetvalue(r, i, 1)),
-                                   event_cstr("reason", "died"), event_cstr("phase", PQgetvalue(r, i, 2)),
-                                   event_cstr("rows_read", PQgetvalue(r, i, 3)) };
-        event_log(EVENT_SYNC_FAILED, f, 5, "❌ Sync failed: its process died; the next run repeats it");
-    }
-    PQclear(r);
-    return sync_db_exec(db, "giving the sync lock back", "SELECT pg_advisory_unlock(" SYNC_LOCK ")");
+    return sync_db_open(db, c->database_url, (int)c->db_connect_timeout, beat, state);
 }
 
-/* The file of the newest data version is compiled again if this machine lacks it. */
-static enum sync_db_status repair_population(struct sync_state *state, struct sync_db *db)
+/* This machine serves the newest data version, whoever published it: its file is compiled where it is missing. */
+static enum sync_db_status follow_population(struct sync_state *state, struct sync_db *db)
 {
     int64_t version;
     bool on_disk;
@@ -73,30 +60,38 @@ static enum sync_db_status repair_population(struct sync_state *state, struct sy
         atomic_store(&state->proc->sb->data_version, (uint64_t)version);
         return s;
     }
-    int64_t synced_us = state->shown.last_success_us;
-    return sync_population_publish(db, state->proc->conf, state->proc->sb, synced_us, &version);
+    return sync_population_publish(db, state->proc->conf, state->proc->sb, state->shown.last_success_us, &version);
 }
 
-static enum sync_db_status prepare(struct sync_state *state, bool quiet)
+static void report_database_down(struct sync_state *state, const struct sync_db *db)
+{
+    struct event_field f[] = { event_cstr("sqlstate", db->sqlstate[0] ? db->sqlstate : NULL),
+                               event_cstr("error", db->error) };
+
+    if (!state->database_down)
+        event_log(EVENT_DB_CONNECTION_FAILED, f, 2,
+                  "Database connection failed: the sync process can't prepare; trying again");
+    state->database_down = true;
+}
+
+static enum sync_db_status prepare(struct sync_state *state)
 {
     struct sync_db db;
-    enum sync_db_status s =
-        sync_db_open(&db, state->proc->conf->database_url, (int)state->proc->conf->db_connect_timeout, beat, state);
+    bool nobody_runs;
+    enum sync_db_status s = open_db(state, &db);
 
     if (s == SYNC_DB_OK)
         s = sync_migrate(&db);
     if (s == SYNC_DB_OK)
-        s = bury_dead_runs(&db);
+        s = sync_books_bury_if_free(state, &db, &nobody_runs);
     if (s == SYNC_DB_OK)
         s = sync_state_load(state, &db);
     if (s == SYNC_DB_OK)
-        s = repair_population(state, &db);
-    if (s == SYNC_DB_ERROR && !quiet) {
-        struct event_field f[] = { event_cstr("sqlstate", db.sqlstate[0] ? db.sqlstate : NULL),
-                                   event_cstr("error", db.error) };
-        event_log(EVENT_DB_CONNECTION_FAILED, f, 2,
-                  "Database connection failed: the sync process can't prepare; trying again");
-    }
+        s = follow_population(state, &db);
+    if (s == SYNC_DB_ERROR)
+        report_database_down(state, &db);
+    else if (s == SYNC_DB_OK)
+        state->database_down = false;
     sync_db_close(&db);
     return s;
 }
@@ -105,7 +100,7 @@ static void refuse(struct sync_state *state, enum sb_mail_answer answer)
 {
     struct sb_mail_request request;
 
-    if (scoreboard_mail_take(state->proc->sb, &request))
+    if (sync_state_take_mail(state, &request))
         scoreboard_mail_answer(state->proc->sb, answer, 0);
 }
 
@@ -113,12 +108,10 @@ static void refuse(struct sync_state *state, enum sb_mail_answer answer)
 static void prepare_until_done(struct sync_state *state)
 {
     unsigned pause_ms = PAUSE_LEAST_MS;
-    bool told = false;
 
     while (!sync_state_ending(state)) {
-        if (prepare(state, told) == SYNC_DB_OK)
+        if (prepare(state) == SYNC_DB_OK)
             return;
-        told = true;
         sync_state_show(state);
         refuse(state, SB_ANSWER_DATABASE_DOWN);
         sync_state_sleep(state, pause_ms);
@@ -144,16 +137,17 @@ static void plan(struct sync_state *state)
                                          : 0;
 }
 
-static void run(struct sync_state *state, struct sb_mail_request request, bool by_mail)
+static enum sb_mail_answer run(struct sync_state *state, struct sb_mail_request request, bool by_mail)
 {
     if (!conf_source_configured(state->proc->conf)) {
         if (by_mail)
             scoreboard_mail_answer(state->proc->sb, SB_ANSWER_NOT_CONFIGURED, 0);
-        return;
+        return SB_ANSWER_NOT_CONFIGURED;
     }
-    sync_run_execute(state, &request, by_mail);
+    enum sb_mail_answer answer = sync_run_execute(state, &request, by_mail);
     plan(state);
     sync_state_show(state);
+    return answer;
 }
 
 static struct sb_mail_request incremental(enum sb_trigger trigger)
@@ -175,21 +169,76 @@ static void report_stale(const struct sync_state *state, int64_t *told_us)
               "no sync has succeeded for too long; see patronctl status");
 }
 
+/* Another machine may have done the run that is due here: the books say so. */
+static void look_into_books(struct sync_state *state)
+{
+    struct sync_db db;
+
+    if (open_db(state, &db) == SYNC_DB_OK)
+        sync_state_load_runs(state, &db);
+    sync_db_close(&db);
+    plan(state);
+}
+
+static void run_when_due(struct sync_state *state, struct pace *pace)
+{
+    int64_t now = clock_wall_us(), due = state->shown.next_run_us;
+
+    if (due == 0 || now < due || now < pace->not_before_us)
+        return;
+    look_into_books(state);
+    if (state->shown.next_run_us > now)
+        return;
+    enum sb_trigger trigger = state->shown.last_success_us == 0 ? SB_BY_STARTUP : SB_BY_SCHEDULE;
+    enum sb_mail_answer answer = run(state, incremental(trigger), false);
+    pace->not_before_us =
+        clock_wall_us() + (answer == SB_ANSWER_ALREADY_RUNNING ? BUSY_PAUSE_US : PAUSE_MOST_MS * 1000LL);
+}
+
 /* What is to be done now: a request, a signal without one, or the daily run. */
-static void serve(struct sync_state *state)
+static void serve(struct sync_state *state, struct pace *pace)
 {
     struct sb_mail_request request;
     bool woken = state->wake;
 
     state->wake = false;
-    if (scoreboard_mail_take(state->proc->sb, &request)) {
+    if (sync_state_take_mail(state, &request))
         run(state, request, true);
-        return;
-    }
-    if (woken)
+    else if (woken)
         run(state, incremental(SB_BY_SIGNAL), false);
-    else if (state->shown.next_run_us != 0 && clock_wall_us() >= state->shown.next_run_us)
-        run(state, incremental(state->shown.last_success_us == 0 ? SB_BY_STARTUP : SB_BY_SCHEDULE), false);
+    else
+        run_when_due(state, pace);
+}
+
+/* What other machines publish, and what could not be written to disk, comes here with a delay. */
+static void follow(struct sync_state *state, struct pace *pace)
+{
+    struct sync_db db;
+    int64_t newest = 0;
+    uint64_t now = clock_mono_ns();
+
+    if (now < pace->follow_ns)
+        return;
+    pace->follow_ns = now + FOLLOW_NS;
+    if (open_db(state, &db) == SYNC_DB_OK &&
+        sync_db_query_i64(&db, "reading data_versions", "SELECT max(data_version) FROM data_versions", NULL, 0, 0,
+                          &newest) == SYNC_DB_OK &&
+        (uint64_t)newest != atomic_load(&state->proc->sb->data_version))
+        follow_population(state, &db);
+    sync_db_close(&db);
+}
+
+/* The run of the generation before us goes on; whoever asks meanwhile hears so. */
+static void refuse_for_other(struct sync_state *state)
+{
+    struct sb_mail_request request;
+    struct sb_sync other;
+
+    state->wake = false;
+    if (!serving(state) || !sync_state_other_running(state) || !sync_state_take_mail(state, &request))
+        return;
+    bool known = scoreboard_sync_read(state->proc->sb, &other) && other.running;
+    scoreboard_mail_answer(state->proc->sb, SB_ANSWER_ALREADY_RUNNING, known ? other.run.run_id : 0);
 }
 
 /* A generation that does not serve yet waits; it takes over with a fresh look at the books. */
@@ -200,14 +249,26 @@ static void wait_to_serve(struct sync_state *state)
     while (!sync_state_ending(state) && (!serving(state) || sync_state_other_running(state))) {
         waited = true;
         sync_state_sleep(state, 200);
+        refuse_for_other(state);
     }
     if (waited && !sync_state_ending(state))
         prepare_until_done(state);
 }
 
+/* SYNC_ON_STARTUP means the start of the server, not that of this process after a fault or an abort. */
+static bool wants_startup_run(const struct sync_state *state)
+{
+    const struct sb_sync *s = &state->shown;
+    int64_t last_us = s->run_count > 0 ? s->runs[0].started_us : 0;
+
+    return state->proc->conf->sync_on_startup && state->proc->generation == 1 &&
+           last_us < atomic_load(&state->proc->sb->started_us);
+}
+
 int sync_main(const struct proc_context *ctx)
 {
     struct sync_state state;
+    struct pace pace = { .follow_ns = clock_mono_ns() + FOLLOW_NS };
     int64_t told_us = 0;
 
     sync_state_init(&state, ctx);
@@ -220,12 +281,14 @@ int sync_main(const struct proc_context *ctx)
     sb_text_set(&ctx->slot->doing, "waiting");
     plan(&state);
     sync_state_show(&state);
-    if (ctx->conf->sync_on_startup && ctx->generation == 1 && !sync_state_ending(&state))
+    if (wants_startup_run(&state) && !sync_state_ending(&state))
         run(&state, incremental(SB_BY_STARTUP), false);
     while (!sync_state_ending(&state)) {
         sync_state_sleep(&state, 1000);
-        if (!sync_state_ending(&state) && serving(&state))
-            serve(&state);
+        if (!sync_state_ending(&state) && serving(&state)) {
+            serve(&state, &pace);
+            follow(&state, &pace);
+        }
         report_stale(&state, &told_us);
     }
     if (serving(&state)) /* else the next generation answers */

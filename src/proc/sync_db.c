@@ -12,8 +12,10 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "net/pg_target.h"
 
-#define POLL_MS 200
+#define POLL_MS   200
+#define LOOKUP_MS 10
 
 /* SQLSTATE to the reason an operator acts on. */
 static enum sb_reason reason_of(const char *sqlstate)
@@ -51,18 +53,15 @@ static enum sync_db_status fail(struct sync_db *db, const char *what, const PGre
     return SYNC_DB_ERROR;
 }
 
-/* Asks the server to stop the statement and drops the connection: its state is not worth saving. */
+/*
+ * Drops the connection: its state is not worth saving. The server notices within a second and ends the statement
+ * (client_connection_check_interval); PQcancel would wait for a server that may hang.
+ */
 static enum sync_db_status stopped(struct sync_db *db, const char *what)
 {
-    PGcancel *cancel = PQgetCancel(db->connection);
-    char ignored[256];
-
-    if (cancel != NULL) {
-        PQcancel(cancel, ignored, sizeof(ignored));
-        PQfreeCancel(cancel);
-    }
     snprintf(db->error, sizeof(db->error), "stopped while %s", what);
     db->reason = SB_REASON_ABORTED;
+    db->sqlstate[0] = '\0';
     sync_db_close(db);
     return SYNC_DB_STOPPED;
 }
@@ -148,42 +147,86 @@ static void drop_notice(void *arg, const char *message)
     (void)message;
 }
 
-enum sync_db_status sync_db_open(struct sync_db *db, const char *url, int timeout_s, bool (*beat)(void *arg),
-                                 void *arg)
+static enum sync_db_status refused(struct sync_db *db, const char *why)
 {
-    static const char what[] = "connecting";
-    const char *keys[] = { "dbname", "application_name", "client_encoding", "keepalives_idle", NULL };
-    const char *values[] = { url, "patrond sync", "UTF8", "30", NULL };
-    uint64_t end = clock_mono_ns() + (uint64_t)timeout_s * (uint64_t)CLOCK_NS_PER_S;
+    db->reason = SB_REASON_DATABASE;
+    db->sqlstate[0] = '\0';
+    snprintf(db->error, sizeof(db->error), "PostgreSQL: connecting: %s", why);
+    sync_db_close(db);
+    return SYNC_DB_ERROR;
+}
 
-    *db = (struct sync_db){ .beat = beat, .arg = arg };
-    db->connection = PQconnectStartParams(keys, values, 1);
+/* Finds the addresses; the C library's threads do it, we beat. */
+static enum sync_db_status look_up(struct sync_db *db, struct pg_target *target, uint64_t end)
+{
+    enum pg_lookup state;
+
+    pg_target_lookup(target);
+    while ((state = pg_target_state(target)) == PG_LOOKUP_RUNNING && clock_mono_ns() < end) {
+        if (!db->beat(db->arg))
+            return stopped(db, "looking up the database host");
+        poll(NULL, 0, LOOKUP_MS);
+    }
+    if (state == PG_LOOKUP_RUNNING)
+        return refused(db, "the host name was not resolved in time");
+    return state == PG_LOOKUP_FAILED ? refused(db, pg_target_error(target)) : SYNC_DB_OK;
+}
+
+/* Runs the handshake of a connection just begun. */
+static enum sync_db_status shake_hands(struct sync_db *db, uint64_t end)
+{
+    PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+
     if (db->connection == NULL)
-        return closed(db, what);
-    PostgresPollingStatusType step =
-        PQstatus(db->connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
-    while (step != PGRES_POLLING_OK && step != PGRES_POLLING_FAILED && clock_mono_ns() < end) {
+        return refused(db, "out of memory");
+    if (PQstatus(db->connection) == CONNECTION_BAD)
+        step = PGRES_POLLING_FAILED;
+    while (step != PGRES_POLLING_OK && step != PGRES_POLLING_FAILED) {
         struct pollfd p = { .fd = PQsocket(db->connection),
                             .events = (short)(step == PGRES_POLLING_READING ? POLLIN : POLLOUT) };
-        if (!beat(arg)) {
-            sync_db_close(db);
-            db->reason = SB_REASON_ABORTED;
-            return SYNC_DB_STOPPED;
-        }
+        if (!db->beat(db->arg))
+            return stopped(db, "connecting");
+        if (clock_mono_ns() >= end)
+            return refused(db, "no answer in time (DB_CONNECT_TIMEOUT)");
         if (poll(&p, 1, POLL_MS) > 0)
             step = PQconnectPoll(db->connection);
     }
-    if (step == PGRES_POLLING_OK && PQsetnonblocking(db->connection, 1) == 0) {
-        PQsetNoticeProcessor(db->connection, drop_notice, NULL);
+    if (step == PGRES_POLLING_OK && PQsetnonblocking(db->connection, 1) == 0)
         return SYNC_DB_OK;
-    }
-    if (step != PGRES_POLLING_FAILED)
-        snprintf(db->error, sizeof(db->error), "PostgreSQL: no answer within %d s while connecting", timeout_s);
-    else
-        fail(db, what, NULL);
+    fail(db, "connecting", NULL);
     db->reason = SB_REASON_DATABASE;
     sync_db_close(db);
     return SYNC_DB_ERROR;
+}
+
+enum sync_db_status sync_db_open(struct sync_db *db, const char *url, int timeout_s, bool (*beat)(void *arg),
+                                 void *arg)
+{
+    uint64_t end = clock_mono_ns() + (uint64_t)timeout_s * (uint64_t)CLOCK_NS_PER_S;
+    struct pg_target *target = pg_target_new(url);
+
+    *db = (struct sync_db){ .beat = beat, .arg = arg };
+    if (target == NULL)
+        return refused(db, "out of memory");
+    enum sync_db_status s = look_up(db, target, end);
+    if (s == SYNC_DB_OK) {
+        db->connection = pg_target_connect(target);
+        s = shake_hands(db, end);
+    }
+    pg_target_free(target);
+    if (s != SYNC_DB_OK)
+        return s;
+    PQsetNoticeProcessor(db->connection, drop_notice, NULL);
+    s = sync_db_exec(db, "setting up the session",
+                     "SET application_name = 'patrond sync'; SET search_path = public; SET client_encoding = 'UTF8';"
+                     "SET datestyle = ISO; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0");
+    /* An engine that lacks the setting ends a stopped statement later, that is all. */
+    if (s == SYNC_DB_OK &&
+        sync_db_exec(db, "setting up the session", "SET client_connection_check_interval = '1s'") == SYNC_DB_STOPPED)
+        s = SYNC_DB_STOPPED;
+    if (s == SYNC_DB_ERROR)
+        sync_db_close(db);
+    return s;
 }
 
 void sync_db_close(struct sync_db *db)

@@ -2,7 +2,7 @@
  * sync_db: the sync process's own PostgreSQL connection: blocking to its caller, never deaf.
  *
  * Every wait is a poll of at most 200 ms that calls `beat`; a beat that answers false
- * (stop, deadline) cancels the statement, and the call fails with SYNC_DB_STOPPED. Errors
+ * (stop, deadline) ends the connection and with it the statement, and the call fails with SYNC_DB_STOPPED. Errors
  * are kept in words in the handle.
  */
 #ifndef PROC_SYNC_DB_H

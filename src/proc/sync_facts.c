@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "model/facts.h"
+#include "proc/sync_rfm.h"
 
 #define FETCH_ROWS  "10000"
 #define BATCH_BYTES 262144
@@ -55,8 +56,8 @@ static enum sync_db_status decide(struct refresh *r, const char *settings, bool 
     PGresult *row;
     enum sync_db_status s =
         sync_db_query(r->db, "reading sync_state",
-                      "SELECT facts_all OR facts_as_of IS NULL OR facts_as_of > $1::date,"
-                      " facts_as_of IS DISTINCT FROM $1::date OR facts_settings IS DISTINCT FROM $2"
+                      "SELECT facts_all OR facts_as_of IS NULL OR facts_as_of > $1::date"
+                      " OR facts_settings IS DISTINCT FROM $2, facts_as_of IS DISTINCT FROM $1::date"
                       " OR EXISTS (SELECT FROM customer_dirty) OR NOT EXISTS (SELECT FROM data_versions)"
                       " FROM sync_state FOR UPDATE",
                       values, 2, &row);
@@ -70,6 +71,7 @@ static enum sync_db_status decide(struct refresh *r, const char *settings, bool 
     return SYNC_DB_OK;
 }
 
+/* A window's edge has passed over the orders of these days; what came after the old as-of day is in view now. */
 static enum sync_db_status mark_moved_windows(struct refresh *r)
 {
     char day[CLOCK_DAY_SIZE];
@@ -77,9 +79,10 @@ static enum sync_db_status mark_moved_windows(struct refresh *r)
 
     return sync_db_query(
         r->db, "finding customers whose windows moved",
-        "INSERT INTO customer_dirty SELECT DISTINCT l.customer_id FROM combined_sales l, sync_state s"
-        " WHERE s.facts_as_of <> $1::date AND l.customer_id IS NOT NULL"
-        " AND l.order_date >= s.facts_as_of - 180 AND l.order_date < $1::date + 1 ON CONFLICT DO NOTHING",
+        "INSERT INTO customer_dirty SELECT DISTINCT l.customer_id FROM combined_sales l, sync_state s,"
+        " unnest(ARRAY[0, 90, 180]) AS back WHERE s.facts_as_of <> $1::date AND l.customer_id IS NOT NULL"
+        " AND l.order_date >= s.facts_as_of + 1 - back AND l.order_date < $1::date + 1 - back"
+        " ON CONFLICT DO NOTHING",
         values, 1, NULL);
 }
 
@@ -93,7 +96,8 @@ static enum sync_db_status open_cursor(struct refresh *r)
         "'1970-01-01',"
         " coalesce(l.product_id, hashtextextended(l.sku, 0), 0), coalesce(hashtextextended(nullif(l.category, ''), "
         "0), 0),"
-        " coalesce(l.line_item_sales, 0), coalesce(l.line_item_discount, 0), abs(coalesce(l.line_item_refunds, 0))"
+        " coalesce(l.line_item_sales, 0), abs(coalesce(l.line_item_discount, 0)), abs(coalesce(l.line_item_refunds, "
+        "0))"
         " FROM combined_sales l WHERE l.customer_id IS NOT NULL AND l.order_date < date '%s' + 1%s ORDER BY 1",
         clock_format_day(day, r->as_of_day),
         r->all ? "" : " AND l.customer_id IN (SELECT customer_id FROM customer_dirty)");
@@ -140,7 +144,6 @@ static enum sync_db_status end_customer(struct refresh *r)
         return SYNC_DB_OK;
     facts_compute(r->lines, r->count, r->as_of_day, &f);
     put_facts(&r->batch, r->customer, &f);
-    r->customers++;
     r->count = 0;
     return r->batch.failed || r->batch.len > BATCH_BYTES ? flush_batch(r) : SYNC_DB_OK;
 }
@@ -222,45 +225,61 @@ static enum sync_db_status compute(struct refresh *r)
     return s == SYNC_DB_OK ? sync_db_exec(r->db, "closing the cursor", "CLOSE facts_lines") : s;
 }
 
-/* The table other tools read: rows of the customers computed; what a scoring wrote for them stays. */
-static enum sync_db_status present(struct refresh *r)
+/* Rows of fact_customer_current that are gone, and those of the customers computed; what a scoring wrote for them
+ * stays. */
+static enum sync_db_status present(struct refresh *r, const struct sync_rfm *rfm)
 {
-    char day[24], version[24];
-    const char *values[] = { r->conf->store_id, day, version };
-    const char *scope = r->all ? "" : " AND f.customer_id IN (SELECT customer_id::text FROM customer_dirty)";
-    char sql[2048];
+    char day[24], version[24], sql[3000];
+    const char *values[] = {
+        rfm->groups, rfm->recency, rfm->frequency, rfm->monetary, r->conf->store_id, day, version
+    };
 
     snprintf(day, sizeof(day), "%d", r->as_of_day);
     snprintf(version, sizeof(version), "%lld", (long long)r->data_version);
     snprintf(sql, sizeof(sql),
              "DELETE FROM fact_customer_current f WHERE NOT EXISTS (SELECT FROM customer_facts c"
              " WHERE c.customer_id::text = f.customer_id)%s",
-             scope);
+             r->all ? "" : " AND f.customer_id IN (SELECT customer_id::text FROM customer_dirty)");
     enum sync_db_status s = sync_db_exec(r->db, "removing customers without orders", sql);
     if (s != SYNC_DB_OK)
         return s;
-    snprintf(
-        sql, sizeof(sql),
-        "INSERT INTO fact_customer_current AS t (customer_id, store_id, lifetime_value, total_orders, "
-        "avg_order_value,"
-        " days_since_last_purchase, customer_tenure_days, last_updated, gross_sales, refunds, first_order_date,"
-        " last_order_date, avg_days_between_orders, data_version)"
-        " SELECT c.customer_id::text, $1, (c.gross_cents - c.refunds_cents) / 100.0, c.orders,"
-        " (c.gross_cents - c.refunds_cents) / 100.0 / c.orders, $2::int - c.last_day, $2::int - c.first_day, now(),"
-        " c.gross_cents / 100.0, c.refunds_cents / 100.0, date '1970-01-01' + c.first_day, date '1970-01-01' + "
-        "c.last_day,"
-        " CASE WHEN c.orders > 1 THEN (c.last_day - c.first_day)::float / (c.orders - 1) END, $3::bigint"
-        " FROM customer_facts c%s"
-        " ON CONFLICT (customer_id) DO UPDATE SET store_id = excluded.store_id, lifetime_value = "
-        "excluded.lifetime_value,"
-        " total_orders = excluded.total_orders, avg_order_value = excluded.avg_order_value,"
-        " days_since_last_purchase = excluded.days_since_last_purchase, customer_tenure_days = "
-        "excluded.customer_tenure_days,"
-        " last_updated = excluded.last_updated, gross_sales = excluded.gross_sales, refunds = excluded.refunds,"
-        " first_order_date = excluded.first_order_date, last_order_date = excluded.last_order_date,"
-        " avg_days_between_orders = excluded.avg_days_between_orders, data_version = excluded.data_version",
-        r->all ? "" : " JOIN customer_dirty USING (customer_id)");
-    return sync_db_query(r->db, "writing fact_customer_current", sql, values, 3, NULL);
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO fact_customer_current AS t (customer_id, store_id, lifetime_value, total_orders,"
+             " avg_order_value, days_since_last_purchase, customer_tenure_days, last_updated, gross_sales, refunds,"
+             " first_order_date, last_order_date, avg_days_between_orders, data_version, rfm_group)"
+             " SELECT c.customer_id::text, $5, (c.gross_cents - c.refunds_cents) / 100.0, c.orders,"
+             " (c.gross_cents - c.refunds_cents) / 100.0 / c.orders, $6::int - c.last_day, $6::int - c.first_day,"
+             " now(), c.gross_cents / 100.0, c.refunds_cents / 100.0, date '1970-01-01' + c.first_day,"
+             " date '1970-01-01' + c.last_day,"
+             " CASE WHEN c.orders > 1 THEN (c.last_day - c.first_day)::float / (c.orders - 1) END, $7::bigint,"
+             " " SYNC_RFM_SQL " FROM customer_facts c%s ON CONFLICT (customer_id) DO UPDATE SET"
+             " store_id = excluded.store_id, lifetime_value = excluded.lifetime_value,"
+             " total_orders = excluded.total_orders, avg_order_value = excluded.avg_order_value,"
+             " days_since_last_purchase = excluded.days_since_last_purchase,"
+             " customer_tenure_days = excluded.customer_tenure_days, last_updated = excluded.last_updated,"
+             " gross_sales = excluded.gross_sales, refunds = excluded.refunds,"
+             " first_order_date = excluded.first_order_date, last_order_date = excluded.last_order_date,"
+             " avg_days_between_orders = excluded.avg_days_between_orders, data_version = excluded.data_version,"
+             " rfm_group = excluded.rfm_group",
+             r->all ? "" : " JOIN customer_dirty USING (customer_id)");
+    return sync_db_query(r->db, "writing fact_customer_current", sql, values, 7, NULL);
+}
+
+/* A customer's group depends on all others as well. */
+static enum sync_db_status regroup(struct refresh *r, const struct sync_rfm *rfm)
+{
+    char version[24];
+    const char *values[] = { rfm->groups, rfm->recency, rfm->frequency, rfm->monetary, version };
+
+    if (r->all)
+        return SYNC_DB_OK;
+    snprintf(version, sizeof(version), "%lld", (long long)r->data_version);
+    return sync_db_query(r->db, "grouping customers",
+                         "UPDATE fact_customer_current f SET rfm_group = g.name, last_updated = now(),"
+                         " data_version = $5::bigint"
+                         " FROM (SELECT c.customer_id::text AS id, " SYNC_RFM_SQL " AS name FROM customer_facts c) g"
+                         " WHERE g.id = f.customer_id AND f.rfm_group IS DISTINCT FROM g.name",
+                         values, 5, NULL);
 }
 
 /* Ages grow by the day for everyone, computed anew or not. */
@@ -287,12 +306,12 @@ static enum sync_db_status record_version(struct refresh *r, const char *setting
     snprintf(version, sizeof(version), "%lld", (long long)r->data_version);
     snprintf(run, sizeof(run), "%lld", (long long)r->run_id);
     enum sync_db_status s =
-        sync_db_query(r->db, "recording the data version",
-                      "INSERT INTO data_versions (data_version, as_of, run_id, customers, orders, rows)"
-                      " SELECT $1::bigint, $2::date, $3::bigint, (SELECT count(*) FROM customer_facts),"
-                      " (SELECT count(*) FROM (SELECT DISTINCT order_id FROM combined_sales) o),"
-                      " (SELECT count(*) FROM combined_sales)",
-                      values, 3, NULL);
+        sync_db_query_i64(r->db, "recording the data version",
+                          "INSERT INTO data_versions (data_version, as_of, run_id, customers, orders, rows)"
+                          " SELECT $1::bigint, $2::date, $3::bigint, (SELECT count(*) FROM customer_facts),"
+                          " (SELECT count(*) FROM (SELECT DISTINCT order_id FROM combined_sales) o),"
+                          " (SELECT count(*) FROM combined_sales) RETURNING customers",
+                          values, 3, 0, &r->customers);
     if (s == SYNC_DB_OK)
         s = sync_db_query(
             r->db, "recording the state of the facts",
@@ -309,6 +328,7 @@ static enum sync_db_status refresh(struct refresh *r)
 {
     char settings[512];
     bool needed;
+    static struct sync_rfm rfm;
 
     describe_settings(r->conf, settings, sizeof(settings));
     enum sync_db_status s = decide(r, settings, &needed);
@@ -322,7 +342,11 @@ static enum sync_db_status refresh(struct refresh *r)
     if (s == SYNC_DB_OK)
         s = compute(r);
     if (s == SYNC_DB_OK)
-        s = present(r);
+        s = sync_rfm_compute(r->db, &rfm);
+    if (s == SYNC_DB_OK)
+        s = present(r, &rfm);
+    if (s == SYNC_DB_OK)
+        s = regroup(r, &rfm);
     if (s == SYNC_DB_OK)
         s = age(r);
     return s == SYNC_DB_OK ? record_version(r, settings) : s;

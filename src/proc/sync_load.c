@@ -9,13 +9,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "core/events.h"
 #include "core/json.h"
+#include "data/sync_sample.h"
+#include "proc/sync_books.h"
+#include "proc/sync_row.h"
 
 #define BATCH_BYTES 262144
 #define ORDERS_MAX  4000000
@@ -25,24 +26,34 @@ struct load {
     const struct source_ops *ops;
     struct source *source;
     struct source_row *rows;
+    size_t batch_rows;
     struct buf text; /* COPY lines not yet sent */
     struct source_range range, others;
     int64_t *orders;
-    size_t order_count;
-    bool dry, copying;
+    size_t order_count, order_room;
+    bool dry, second;  /* second: reading the lines of `others` */
+    struct buf sample; /* of a dry run: JSON of its first good rows */
+    struct json_writer sample_json;
+    uint64_t sampled;
 };
 
-const char *sync_load_columns(void)
+const char *sync_load_stage(const struct sync_run *run)
 {
-    static char names[1024];
-    size_t n = 0;
+    return run->full_stage ? "combined_sales_next" : "sync_stage";
+}
 
-    if (names[0] == '\0')
-        for (int i = 0; i < SOURCE_COLUMNS; i++)
-            n += (size_t)snprintf(names + n, sizeof(names) - n, "%s,", source_columns[i].name);
-    if (n > 0)
-        snprintf(names + n, sizeof(names) - n, "line_hash");
-    return names;
+void sync_load_scope(const struct sync_run *run, char dst[SYNC_SCOPE_SIZE])
+{
+    char from[CLOCK_DAY_SIZE] = "-infinity", to[CLOCK_DAY_SIZE] = "infinity";
+
+    if (run->start_day != CLOCK_NO_DAY)
+        clock_format_day(from, run->start_day);
+    if (run->end_day != CLOCK_NO_DAY)
+        clock_format_day(to, run->end_day);
+    snprintf(dst, SYNC_SCOPE_SIZE,
+             "SELECT order_id FROM sync_stage UNION SELECT order_id FROM combined_sales"
+             " WHERE order_date >= timestamp '%s' AND order_date < timestamp '%s' + interval '1 day'",
+             from, to);
 }
 
 static bool db(struct load *l, enum sync_db_status s)
@@ -53,15 +64,15 @@ static bool db(struct load *l, enum sync_db_status s)
 static bool make_stage(struct load *l)
 {
     struct sync_run *run = l->run;
-    const char *sql =
-        run->full_stage
-            ? "DROP TABLE IF EXISTS combined_sales_next;"
-              "CREATE TABLE combined_sales_next (LIKE combined_sales INCLUDING DEFAULTS INCLUDING COMMENTS)"
-            : "CREATE TEMP TABLE sync_stage (LIKE combined_sales INCLUDING DEFAULTS) ON COMMIT DROP;"
-              "ALTER TABLE sync_stage ALTER id DROP DEFAULT, ALTER id DROP NOT NULL";
+    const char *sql = run->full_stage
+                          ? "DROP TABLE IF EXISTS combined_sales_next;"
+                            "CREATE TABLE combined_sales_next (LIKE combined_sales INCLUDING DEFAULTS INCLUDING"
+                            " COMMENTS INCLUDING STORAGE)"
+                          : "CREATE TEMP TABLE sync_stage (LIKE combined_sales INCLUDING DEFAULTS) ON COMMIT DROP;"
+                            "ALTER TABLE sync_stage ALTER id DROP DEFAULT, ALTER id DROP NOT NULL";
 
     return db(l, sync_db_exec(&run->work, "starting the run's transaction",
-                              "BEGIN; SET LOCAL work_mem = '64MB'; SET LOCAL temp_buffers = '64MB'")) &&
+                              "BEGIN; SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '128MB'")) &&
            db(l, sync_db_exec(&run->work, "making the stage", sql));
 }
 
@@ -71,10 +82,9 @@ static bool begin_copy(struct load *l)
 
     if (l->dry)
         return true;
-    snprintf(sql, sizeof(sql), "COPY %s (%s) FROM STDIN%s", l->run->full_stage ? "combined_sales_next" : "sync_stage",
-             sync_load_columns(), l->run->full_stage ? " (FREEZE)" : "");
-    l->copying = db(l, sync_db_copy_begin(&l->run->work, "copying into the stage", sql));
-    return l->copying;
+    snprintf(sql, sizeof(sql), "COPY %s (%s) FROM STDIN%s", sync_load_stage(l->run), sync_row_columns(),
+             l->run->full_stage ? " (FREEZE)" : "");
+    return db(l, sync_db_copy_begin(&l->run->work, "copying into the stage", sql));
 }
 
 static bool send_text(struct load *l)
@@ -97,101 +107,42 @@ static bool end_copy(struct load *l)
         return true;
     if (!send_text(l))
         return false;
-    l->copying = false;
     return db(l, sync_db_copy_end(&l->run->work, "copying into the stage", NULL));
 }
 
-/* A row in COPY's text format; its text is also what line_hash is made of. */
-static void put_row(struct load *l, const struct source_row *row)
-{
-    size_t start = l->text.len;
-    char hash[32];
-
-    for (int i = 0; i < SOURCE_COLUMNS; i++) {
-        if (row->values[i].p == NULL)
-            buf_add(&l->text, "\\N", 2);
-        else
-            sync_db_copy_escape(&l->text, row->values[i]);
-        buf_add_char(&l->text, '\t');
-    }
-    if (l->text.failed)
-        return;
-    int n =
-        snprintf(hash, sizeof(hash), "%lld\n", (long long)hash_fast(0, l->text.data + start, l->text.len - start));
-    buf_add(&l->text, hash, (size_t)n);
-}
-
-/* The bad row as a JSON object of its columns, and the line as it was found. */
-static void describe_row(struct buf *out, const struct source_row *row)
-{
-    struct json_writer w;
-
-    json_writer_init(&w, out);
-    json_object_begin(&w);
-    for (int i = 0; i < SOURCE_COLUMNS; i++)
-        if (row->values[i].p != NULL && memchr(row->values[i].p, '\0', row->values[i].len) == NULL)
-            json_kv_str(&w, source_columns[i].name, row->values[i]);
-    if (row->raw.p != NULL && memchr(row->raw.p, '\0', row->raw.len) == NULL)
-        json_kv_str(&w, "raw", row->raw);
-    json_object_end(&w);
-}
-
-static const char *printable(struct buf *out, struct str s)
-{
-    buf_reset(out);
-    json_escape(out, (struct str){ s.p, s.len < 100 ? s.len : 100 });
-    return buf_cstr(out);
-}
-
-static bool quarantine(struct load *l, const struct source_row *row, const char *reason)
+static bool refuse_row(struct load *l, const struct source_row *row, const char *reason)
 {
     struct sync_run *run = l->run;
-    struct buf json, order, why;
-    char run_id[24], line[24];
 
-    run->bad_rows++;
     run->shown->rows_skipped++;
-    if (run->bad_rows > run->conf->sync_max_bad_rows)
-        return sync_run_fail(
-            run, SB_REASON_VALIDATION,
-            "more than SYNC_MAX_BAD_ROWS (%lld) bad rows; the first ones are in sync_quarantine, run %lld",
-            (long long)run->conf->sync_max_bad_rows, (long long)run->shown->run_id);
-    if (l->dry)
-        return true;
-    buf_init(&json, 131072);
-    buf_init(&order, 1024);
-    buf_init(&why, 1024);
-    describe_row(&json, row);
-    buf_add_str(&why, row->file);
-    buf_printf(&why, "%s%s", row->file.len > 0 ? ": " : "", reason);
-    snprintf(run_id, sizeof(run_id), "%lld", (long long)run->shown->run_id);
-    snprintf(line, sizeof(line), "%lld", (long long)row->line_number);
-    const char *values[] = { run_id, row->line_number > 0 ? line : NULL,
-                             row->values[SOURCE_ORDER_ID].p != NULL ? printable(&order, row->values[SOURCE_ORDER_ID])
-                                                                    : NULL,
-                             buf_cstr(&why), buf_cstr(&json) };
-    bool kept = sync_db_query(&run->books, "writing sync_quarantine",
-                              "INSERT INTO sync_quarantine (run_id, line_number, order_id, reason, \"row\")"
-                              " VALUES ($1, $2, $3, $4, $5)",
-                              values, 5, NULL) == SYNC_DB_OK ||
-                sync_run_fail_db(run, &run->books);
-    buf_free(&json);
-    buf_free(&order);
-    buf_free(&why);
-    return kept;
+    if (run->shown->rows_skipped > run->conf->sync_max_bad_rows)
+        return sync_run_fail(run, SB_REASON_VALIDATION,
+                             "more than SYNC_MAX_BAD_ROWS (%lld) bad rows, the last one %s%.*s%sline %lld: %s%s",
+                             (long long)run->conf->sync_max_bad_rows, row->file.len > 0 ? "in " : "",
+                             (int)row->file.len, row->file.len > 0 ? row->file.p : "", row->file.len > 0 ? ", " : "",
+                             (long long)row->line_number, reason, l->dry ? "" : "; see sync_quarantine");
+    return l->dry || sync_books_quarantine(run, row, reason);
+}
+
+static void take_sample(struct load *l, const struct source_row *row)
+{
+    if (l->dry && l->sampled++ < SYNC_SAMPLE_ROWS)
+        sync_row_put_json(&l->sample_json, row);
+}
+
+static void write_sample(struct load *l)
+{
+    json_array_end(&l->sample_json);
+    if (!l->sample.failed)
+        sync_sample_write(l->run->conf->run_dir, l->run->shown->run_id, buf_str(&l->sample));
 }
 
 /* In the second reading only the lines on other days count: the wanted days were read before. */
 static bool read_before(const struct load *l, const struct source_row *row)
 {
     int32_t day;
-    struct str date = row->values[SOURCE_ORDER_DATE];
 
-    if (l->order_count == 0)
-        return false;
-    if (date.p == NULL || !clock_parse_day((struct str){ date.p, date.len < 10 ? date.len : 10 }, &day))
-        return true;
-    return source_range_has_day(&l->range, day);
+    return l->second && (!source_day(row->values[SOURCE_ORDER_DATE], &day) || source_range_has_day(&l->range, day));
 }
 
 static bool take_batch(struct load *l, size_t count)
@@ -205,14 +156,15 @@ static bool take_batch(struct load *l, size_t count)
         run->shown->rows_read++;
         const char *reason = row->bad != NULL ? row->bad : source_validate(row);
         if (reason != NULL) {
-            if (!quarantine(l, row, reason))
+            if (!refuse_row(l, row, reason))
                 return false;
             continue;
         }
-        run->state->shown.rows_written++;
+        take_sample(l, row);
         if (l->dry)
             continue;
-        put_row(l, row);
+        run->state->shown.rows_written++;
+        sync_row_put(&l->text, row);
         if (l->text.len > BATCH_BYTES / 2 && !send_text(l))
             return false;
     }
@@ -222,68 +174,74 @@ static bool take_batch(struct load *l, size_t count)
     return true;
 }
 
-static bool fail_source(struct load *l, const struct source_error *err)
-{
-    return sync_run_fail(l->run, err->reason, "%s", err->text);
-}
-
 static bool read_range(struct load *l, const struct source_range *range)
 {
     struct source_error err = { 0 };
     enum source_status s = l->ops->begin(l->source, range, &err);
-    size_t max = (size_t)l->run->conf->sync_batch_rows;
 
-    if (s == SOURCE_OK && l->order_count == 0)
-        l->run->state->shown.rows_estimated = l->ops->estimate(l->source);
     while (s == SOURCE_OK) {
         size_t count = 0;
-        s = l->ops->next(l->source, l->rows, max, &count, &err);
+        s = l->ops->next(l->source, l->rows, l->batch_rows, &count, &err);
+        if (s == SOURCE_OK && !l->second)
+            l->run->state->shown.rows_estimated = l->ops->estimate(l->source);
         if ((s == SOURCE_OK || s == SOURCE_END) && !take_batch(l, count))
             return false;
     }
     if (s == SOURCE_END)
         return true;
     return s == SOURCE_STOPPED ? sync_run_fail(l->run, SB_REASON_ABORTED, "stopped while reading the source")
-                               : fail_source(l, &err);
+                               : sync_run_fail(l->run, err.reason, "%s", err.text);
+}
+
+static bool add_order(const char *row, size_t n, void *arg)
+{
+    struct load *l = arg;
+
+    if (l->order_count == l->order_room) {
+        size_t room = l->order_room > 0 ? l->order_room * 2 : 4096;
+        int64_t *grown = room <= ORDERS_MAX ? realloc(l->orders, room * sizeof(*grown)) : NULL;
+        if (grown == NULL)
+            return sync_run_fail(l->run, SB_REASON_MEMORY,
+                                 "out of memory for the ids of more than %zu orders; run a full sync instead",
+                                 l->order_count);
+        l->orders = grown;
+        l->order_room = room;
+    }
+    return str_to_i64((struct str){ row, n > 0 && row[n - 1] == '\n' ? n - 1 : n }, &l->orders[l->order_count++]) ||
+           sync_run_fail(l->run, SB_REASON_DATABASE, "combined_sales: an order_id is no number");
 }
 
 /* The orders found on the days read, and those combined_sales has there: ascending ids. */
 static bool collect_orders(struct load *l)
 {
-    char from[CLOCK_DAY_SIZE], to[CLOCK_DAY_SIZE];
-    const char *values[] = { l->range.start_day != CLOCK_NO_DAY ? clock_format_day(from, l->range.start_day)
-                                                                : "-infinity",
-                             l->range.end_day != CLOCK_NO_DAY ? clock_format_day(to, l->range.end_day) : "infinity" };
-    PGresult *r;
+    char scope[SYNC_SCOPE_SIZE], sql[SYNC_SCOPE_SIZE + 64];
 
-    if (!db(l, sync_db_query(
-                   &l->run->work, "listing the orders read",
-                   "SELECT order_id FROM sync_stage UNION SELECT order_id FROM combined_sales"
-                   " WHERE order_date >= $1::timestamp AND order_date < $2::timestamp + interval '1 day' ORDER BY 1",
-                   values, 2, &r)))
+    sync_load_scope(l->run, scope);
+    snprintf(sql, sizeof(sql), "COPY (%s ORDER BY 1) TO STDOUT", scope);
+    if (!db(l, sync_db_copy_out(&l->run->work, "listing the orders read", sql, add_order, l)))
         return false;
-    size_t n = (size_t)PQntuples(r);
-    l->orders = n <= ORDERS_MAX ? malloc((n + 1) * sizeof(*l->orders)) : NULL;
-    for (size_t i = 0; l->orders != NULL && i < n; i++)
-        if (str_to_i64(str_from(PQgetvalue(r, (int)i, 0)), &l->orders[l->order_count]))
-            l->order_count++;
-    PQclear(r);
-    if (l->orders == NULL)
-        return sync_run_fail(l->run, SB_REASON_MEMORY,
-                             "out of memory for the ids of %zu orders; run a full sync instead", n);
     l->others = (struct source_range){ CLOCK_NO_DAY, CLOCK_NO_DAY, l->orders, l->order_count, 0 };
     return true;
+}
+
+/* True when no line can lie outside the days read. */
+static bool reads_all_days(const struct load *l)
+{
+    return l->range.start_day == CLOCK_NO_DAY && l->range.end_day == CLOCK_NO_DAY;
 }
 
 static bool read_all(struct load *l)
 {
     sync_run_phase(l->run, SB_PHASE_READING);
-    if ((!l->dry && !make_stage(l)) || !begin_copy(l) || !read_range(l, &l->range) || !end_copy(l))
+    if (l->dry)
+        return read_range(l, &l->range);
+    if (!make_stage(l) || !begin_copy(l) || !read_range(l, &l->range) || !end_copy(l))
         return false;
-    if (l->dry || l->run->everything)
+    if (reads_all_days(l))
         return true;
     if (!collect_orders(l))
         return false;
+    l->second = true;
     return l->order_count == 0 || (begin_copy(l) && read_range(l, &l->others) && end_copy(l));
 }
 
@@ -291,30 +249,44 @@ static void note(void *arg, const char *text)
 {
     struct sync_run *run = arg;
 
-    event_log(EVENT_SYNC_PROGRESS, (struct event_field[]){ event_i64("run_id", run->shown->run_id) }, 1, "%s", text);
+    event_log_at(LOG_LEVEL_WARNING, EVENT_SYNC_PROGRESS,
+                 (struct event_field[]){ event_i64("run_id", run->shown->run_id) }, 1, "%s", text);
+}
+
+static bool open_source(struct load *l)
+{
+    const struct source_env env = { .conf = l->run->conf, .beat = sync_run_beat, .note = note, .arg = l->run };
+    struct source_error err = { 0 };
+
+    l->ops = source_for(l->run->conf);
+    if (l->ops == NULL)
+        return sync_run_fail(l->run, SB_REASON_SOURCE_CONNECT,
+                             "no source is configured: set SYNC_SOURCE or AZURE_SQL_*");
+    l->batch_rows = sync_run_batch_rows(l->run);
+    l->rows = calloc(l->batch_rows, sizeof(*l->rows));
+    if (l->rows == NULL)
+        return sync_run_fail(l->run, SB_REASON_MEMORY, "out of memory for a batch; lower SYNC_BATCH_ROWS");
+    l->source = l->ops->open(&env, &err);
+    return l->source != NULL || sync_run_fail(l->run, err.reason, "%s", err.text);
 }
 
 bool sync_load(struct sync_run *run)
 {
-    const struct source_env env = { .conf = run->conf, .beat = sync_run_beat, .note = note, .arg = run };
-    struct load l = { .run = run, .ops = source_for(run->conf), .dry = run->request.mode == SB_MODE_DRY_RUN };
-    struct source_error err = { 0 };
+    struct load l = { .run = run, .dry = run->request.mode == SB_MODE_DRY_RUN };
 
     l.range = (struct source_range){ run->start_day, run->end_day, NULL, 0, run->request.row_limit };
-    if (l.ops == NULL)
-        return sync_run_fail(run, SB_REASON_SOURCE_CONNECT,
-                             "no source is configured: set SYNC_SOURCE or AZURE_SQL_*");
-    l.rows = calloc((size_t)run->conf->sync_batch_rows, sizeof(*l.rows));
     buf_init(&l.text, 4 * BATCH_BYTES);
-    l.source = l.rows != NULL ? l.ops->open(&env, &err) : NULL;
-    bool done = l.source != NULL ? read_all(&l)
-                : l.rows == NULL
-                    ? sync_run_fail(run, SB_REASON_MEMORY, "out of memory for a batch; lower SYNC_BATCH_ROWS")
-                    : fail_source(&l, &err);
+    buf_init(&l.sample, SYNC_SAMPLE_MAX_BYTES);
+    json_writer_init(&l.sample_json, &l.sample);
+    json_array_begin(&l.sample_json);
+    bool done = open_source(&l) && read_all(&l);
+    if (done && l.dry)
+        write_sample(&l);
     if (l.source != NULL)
         l.ops->close(l.source);
     free(l.rows);
     free(l.orders);
     buf_free(&l.text);
+    buf_free(&l.sample);
     return done;
 }

@@ -6,8 +6,12 @@
 
 #include "proc/sync_run.h"
 
-/* Names of the 30 columns and line_hash, comma separated, as the stage and the swap use them. */
-const char *sync_load_columns(void);
+/* The table the run loads into. */
+const char *sync_load_stage(const struct sync_run *run);
+
+/* SELECT of the orders a partial run is about: those in the stage, and those combined_sales has on the days read. */
+#define SYNC_SCOPE_SIZE 320
+void sync_load_scope(const struct sync_run *run, char dst[SYNC_SCOPE_SIZE]);
 
 /*
  * Opens the run's transaction, makes the stage and fills it with whole orders: the lines of the range, and the lines

@@ -3,8 +3,8 @@
  *
  * connecting → reading → loading → merging → scoring → publishing. Everything that
  * changes combined_sales happens in one transaction of the connection that
- * holds the advisory lock; the books (sync_runs, sync_quarantine) are kept through a second
- * connection, so that they tell also of runs that failed.
+ * holds the advisory lock; the books (sync_books) are kept through a second connection, so that they tell also of
+ * runs that failed.
  */
 #ifndef PROC_SYNC_RUN_H
 #define PROC_SYNC_RUN_H
@@ -33,31 +33,39 @@ struct sync_run {
     struct sync_db books;
     struct sb_run *shown; /* = &state->shown.run: counts as they grow */
     struct sync_error error;
-    uint64_t deadline_ns, pinged_ns, event_ns;
+    uint64_t deadline_ns, asked_ns, booked_ns, reported_ns;
     uint64_t grace_ns; /* until then the books may be closed after a stop */
     int64_t limit_s;   /* what the deadline was made of */
-    int64_t batches, bad_rows;
+    int64_t batches;
     bool everything;            /* the whole source is read: a full run, or the first one */
     bool full_stage;            /* the stage is combined_sales_next, ready to be swapped in */
     int32_t start_day, end_day; /* of a partial run, CLOCK_NO_DAY: open */
-    bool changed;               /* combined_sales was changed by this run */
+    bool published;             /* the orders are committed */
 };
 
 /* Runs a request to its end; the outcome is in state->shown.run and in sync_runs. SB_ANSWER_STARTED, or why it did
  * not start; the poster in the mailbox, if any, was answered. */
 enum sb_mail_answer sync_run_execute(struct sync_state *state, const struct sb_mail_request *request, bool by_mail);
 
-/* The beat of everything that waits in a run (arg: the run): false when it must stop (told to, or past its deadline).
- */
+/* For the steps of a run. */
+
+/* The beat of everything that waits in a run (arg: the run): false when it must stop (told to, past its deadline, or
+ * without progress); the error is then set. */
 bool sync_run_beat(void *arg);
-/* For the steps of a run: something moved on; the watchdog's clock starts anew. */
+/* Beats for a moment; false as above. */
+bool sync_run_sleep(struct sync_run *run);
+/* Something moved on; the watchdog's clock starts anew. */
 void sync_run_progress(struct sync_run *run);
 void sync_run_phase(struct sync_run *run, enum sb_phase phase);
 /* Writes sync_progress when ten seconds are over since the last one, or `now`. */
 void sync_run_report(struct sync_run *run, bool now);
+/* Rows of a batch: SYNC_BATCH_ROWS, halved for each of the last runs that ran out of memory. */
+size_t sync_run_batch_rows(const struct sync_run *run);
 /* Notes the first error; answers false for `return sync_run_fail(…)`. */
 bool sync_run_fail(struct sync_run *run, enum sb_reason reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 bool sync_run_fail_db(struct sync_run *run, const struct sync_db *db);
+/* A statement of `work` has ended so: progress, or the error is noted. */
+bool sync_run_done(struct sync_run *run, enum sync_db_status s);
 
 #endif

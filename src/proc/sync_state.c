@@ -11,9 +11,11 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "core/events.h"
 #include "core/sys.h"
 
-#define SHOW_NS (CLOCK_NS_PER_S / 2)
+#define SHOW_NS        (CLOCK_NS_PER_S / 2)
+#define MAIL_SIGNAL_NS (2 * CLOCK_NS_PER_S) /* a request's signal comes so soon after it */
 
 void sync_state_init(struct sync_state *s, const struct proc_context *proc)
 {
@@ -43,13 +45,34 @@ static void read_lifeline(struct sync_state *s)
         s->stop = true;
 }
 
-static void refuse_mail(struct sync_state *s)
+bool sync_state_take_mail(struct sync_state *s, struct sb_mail_request *request)
+{
+    if (!scoreboard_mail_take(s->proc->sb, request))
+        return false;
+    s->mail_ns = clock_mono_ns();
+    return true;
+}
+
+/* The signal that came with a request means nothing more once the request was taken. */
+static bool drop_signal_of_mail(struct sync_state *s, uint64_t now)
+{
+    if (s->wake && s->mail_ns != 0 && now - s->mail_ns < MAIL_SIGNAL_NS)
+        s->wake = false;
+    return !s->wake;
+}
+
+/* One run at a time: whoever asks meanwhile hears so. */
+static void refuse_while_running(struct sync_state *s, uint64_t now)
 {
     struct sb_mail_request request;
 
-    if (!s->shown.running || !scoreboard_mail_take(s->proc->sb, &request))
+    if (sync_state_take_mail(s, &request))
+        scoreboard_mail_answer(s->proc->sb, SB_ANSWER_ALREADY_RUNNING, s->shown.run.run_id);
+    if (drop_signal_of_mail(s, now))
         return;
-    scoreboard_mail_answer(s->proc->sb, SB_ANSWER_ALREADY_RUNNING, s->shown.run.run_id);
+    s->wake = false;
+    event_log(EVENT_SYNC_SKIPPED, (struct event_field[]){ event_i64("run_id", s->shown.run.run_id) }, 1,
+              "another sync is already running");
 }
 
 bool sync_state_beat(struct sync_state *s)
@@ -59,7 +82,10 @@ bool sync_state_beat(struct sync_state *s)
     atomic_store(&s->proc->slot->beat_ns, now);
     read_signals(s);
     read_lifeline(s);
-    refuse_mail(s);
+    if (s->shown.running)
+        refuse_while_running(s, now);
+    else
+        drop_signal_of_mail(s, now);
     if (now - s->shown_ns >= SHOW_NS) {
         atomic_store(&s->proc->slot->rss_bytes, sys_rss_bytes(0));
         if (s->shown.running)
@@ -176,7 +202,7 @@ static void read_run(const PGresult *r, int i, struct sb_run *run)
     " (extract(epoch FROM finished_at) * 1000000)::bigint, rows_read, rows_inserted, rows_updated, rows_deleted,"    \
     " rows_skipped, customers_scored, data_version, coalesce(error, ''), coalesce(error_code, '')"
 
-static enum sync_db_status load_runs(struct sync_state *s, struct sync_db *db)
+enum sync_db_status sync_state_load_runs(struct sync_state *s, struct sync_db *db)
 {
     PGresult *r;
     enum sync_db_status st =
@@ -235,7 +261,7 @@ enum sync_db_status sync_state_load_table(struct sync_state *s, struct sync_db *
 
 enum sync_db_status sync_state_load(struct sync_state *s, struct sync_db *db)
 {
-    enum sync_db_status st = load_runs(s, db);
+    enum sync_db_status st = sync_state_load_runs(s, db);
 
     return st == SYNC_DB_OK ? sync_state_load_table(s, db) : st;
 }

@@ -15,16 +15,20 @@ struct sync_state {
     const struct proc_context *proc;
     struct sb_sync shown; /* the copy that is published */
     uint64_t shown_ns;
-    bool stop;  /* TERM, INT, QUIT or the master's end was seen: end the run as well */
-    bool leave; /* HUP was seen: end when no run is under way */
-    bool wake;  /* USR1 was seen: look into the mailbox */
+    bool stop;          /* TERM, INT, QUIT or the master's end was seen: end the run as well */
+    bool leave;         /* HUP was seen: end when no run is under way */
+    bool wake;          /* USR1 was seen, and not because of a request that was taken already */
+    bool database_down; /* said so in the journal */
+    uint64_t mail_ns;   /* when the last request was taken */
 };
 
 void sync_state_init(struct sync_state *s, const struct proc_context *proc);
 
-/* Beats, reads signals and the lifeline, refuses requests that come while a run is under way, publishes the status
- * every half second. False: stop. */
+/* Beats, reads signals and the lifeline, refuses requests and signals that come while a run is under way, publishes
+ * the status every half second. False: stop. */
 bool sync_state_beat(struct sync_state *s);
+/* Takes a request from the mailbox, which must then be answered. */
+bool sync_state_take_mail(struct sync_state *s, struct sb_mail_request *request);
 /* Between runs: is it time to end? */
 bool sync_state_ending(const struct sync_state *s);
 /* Beats as above at least every 200 ms until ms are over, a signal comes or it is time to end. */
@@ -36,6 +40,8 @@ bool sync_state_other_running(const struct sync_state *s);
 
 /* Fills the status from sync_runs, data_versions and combined_sales. */
 enum sync_db_status sync_state_load(struct sync_state *s, struct sync_db *db);
+/* Only the runs. */
+enum sync_db_status sync_state_load_runs(struct sync_state *s, struct sync_db *db);
 /* Only what is known of combined_sales. */
 enum sync_db_status sync_state_load_table(struct sync_state *s, struct sync_db *db);
 /* Puts an ended run at the head of the list. */

@@ -63,6 +63,7 @@ class Patrond:
 
     def spawn(self, *arguments):
         """Starts the process and collects what it says; does not wait for readiness."""
+        self._began = len(self.lines)
         self.process = subprocess.Popen([_program("PATROND_BIN", "patrond"), "-c", str(self.file), *arguments],
                                         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=self.environment(),
                                         cwd="/", start_new_session=True)
@@ -79,7 +80,7 @@ class Patrond:
     def _ready(self):
         if self.process.poll() is not None:
             raise AssertionError(f"patrond ended with {self.process.returncode}:\n{self.log_tail()}")
-        return any(e.startswith("application_ready") for e in list(self.lines))
+        return any(e.startswith("application_ready") for e in self.lines[self._began:])
 
     def _collect(self, stream):
         for raw in stream:

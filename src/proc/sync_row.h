@@ -1,0 +1,21 @@
+/*
+ * sync_row: one order line as a line of COPY's text format. Pure.
+ *
+ * Every value is written in one spelling only (7.50 for 7.5 and 007.500), so equal lines have equal texts and equal
+ * hashes however the source writes them, and PostgreSQL can refuse none of them.
+ */
+#ifndef PROC_SYNC_ROW_H
+#define PROC_SYNC_ROW_H
+
+#include "base/buf.h"
+#include "core/json.h"
+#include "proc/source.h"
+
+/* The columns a line fills, comma separated: the thirty of the source, and line_hash. */
+const char *sync_row_columns(void);
+/* Appends the line of a row that source_validate accepts, with its hash. Failure shows in out->failed. */
+void sync_row_put(struct buf *out, const struct source_row *row);
+/* The same row as a JSON object of the thirty columns, typed as the contract writes values. */
+void sync_row_put_json(struct json_writer *w, const struct source_row *row);
+
+#endif
