@@ -26,21 +26,25 @@ static char *extend_area(char *end, char *const *strings)
     return end;
 }
 
-/* Replaces environ by a copy; false (and nothing changed) when memory is short. */
+/* Replaces environ by a copy that stays for good, its strings in one piece; false (and nothing changed) when memory
+ * is short. */
 static bool copy_environment(void)
 {
-    size_t count = 0;
-    char **copy;
+    static char **copy;
+    static char *strings;
+    size_t count = 0, bytes = 0;
 
-    while (environ[count] != NULL)
-        count++;
+    for (; environ[count] != NULL; count++)
+        bytes += strlen(environ[count]) + 1;
     copy = calloc(count + 1, sizeof(*copy));
-    if (copy == NULL)
+    strings = malloc(bytes + 1);
+    if (copy == NULL || strings == NULL)
         return false;
+    char *at = strings;
     for (size_t i = 0; i < count; i++) {
-        copy[i] = strdup(environ[i]);
-        if (copy[i] == NULL)
-            return false;
+        size_t n = strlen(environ[i]) + 1;
+        copy[i] = memcpy(at, environ[i], n);
+        at += n;
     }
     environ = copy;
     return true;

@@ -613,7 +613,7 @@ def test_sync_command(syncing):
     assert answer.returncode == 0, answer.stderr
     assert re.search(r"^run \d+ succeeded in .*: 400 rows read, 400 inserted", answer.stdout, re.M)
     answer = p.ctl("sync", "--dry-run", "--wait")
-    assert answer.returncode == 0 and "400 rows read, 0 inserted" in answer.stdout
+    assert answer.returncode == 0 and re.search(r"[1-9]\d* rows read, 0 inserted", answer.stdout)
     assert p.ctl("sync", "--dry-run", "--full").returncode == 2
     assert status(p)["sync"]["row_count"] == 400
 
