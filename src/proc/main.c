@@ -137,8 +137,9 @@ static int run(const char *path, enum mode mode)
 int main(int argc, char **argv)
 {
     const char *path = access(DEFAULT_FILE, F_OK) == 0 ? DEFAULT_FILE : NULL;
+    char *kept;
     enum mode mode = MODE_RUN;
-    int option;
+    int option, status;
 
     while ((option = getopt(argc, argv, "c:tTVh")) != -1) {
         switch (option) {
@@ -166,9 +167,14 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return EXIT_USAGE;
     }
-    if (path != NULL)
-        path = strdup(path); /* the arguments give their place to the process title */
+    kept = path != NULL ? strdup(path) : NULL; /* the arguments give their place to the process title */
+    if (path != NULL && kept == NULL) {
+        fputs("patrond: out of memory\n", stderr);
+        return PROC_EXIT_FAILURE;
+    }
     sys_title_init(argc, argv);
     log_init("master", LOG_LEVEL_INFO, false);
-    return run(path, mode);
+    status = run(kept, mode);
+    free(kept);
+    return status;
 }
