@@ -67,3 +67,18 @@ size_t utf8_length(struct str s)
         n += !is_tail((unsigned char)s.p[i]);
     return n;
 }
+
+uint32_t utf8_first(struct str s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+
+    if (s.len == 0)
+        return 0;
+    size_t n = char_bytes(p, s.len);
+    if (n <= 1)
+        return p[0];
+    uint32_t code = p[0] & (0xffU >> (n + 1));
+    for (size_t i = 1; i < n; i++)
+        code = code << 6 | (p[i] & 0x3fU);
+    return code;
+}

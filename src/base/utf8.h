@@ -6,10 +6,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 
 bool utf8_valid(struct str s);
-size_t utf8_length(struct str s); /* characters of a valid string */
+size_t utf8_length(struct str s);  /* characters of a valid string */
+uint32_t utf8_first(struct str s); /* code point of the first character of a valid string; 0: it is empty */
 
 #endif

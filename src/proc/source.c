@@ -50,11 +50,48 @@ const struct source_ops *source_for(const struct conf *conf)
     return NULL;
 }
 
+static bool list_has_day(const struct source_range *range, int32_t day)
+{
+    size_t low = 0, high = range->day_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (range->days[middle] < day)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < range->day_count && range->days[low] == day;
+}
+
 bool source_range_has_day(const struct source_range *range, int32_t day)
 {
+    if (list_has_day(range, day))
+        return true;
     if (range->start_day != CLOCK_NO_DAY && day < range->start_day)
         return false;
     return range->end_day == CLOCK_NO_DAY || day <= range->end_day;
+}
+
+bool source_range_next_stretch(const struct source_range *range, size_t *position, int32_t *start_day,
+                               int32_t *end_day)
+{
+    size_t i = *position;
+
+    if (i > range->day_count)
+        return false;
+    if (i == range->day_count) {
+        *start_day = range->start_day;
+        *end_day = range->end_day;
+        *position = i + 1;
+        return true;
+    }
+    *start_day = range->days[i];
+    while (i + 1 < range->day_count && range->days[i + 1] == range->days[i] + 1)
+        i++;
+    *end_day = range->days[i];
+    *position = i + 1;
+    return true;
 }
 
 bool source_range_has_order(const struct source_range *range, int64_t order_id)

@@ -79,17 +79,28 @@ struct source_row {
 #define SOURCE_RAW_BYTES 4096
 
 /*
- * What to read: the lines of these days, or, with `orders`, all lines of these orders whatever their day. A bad row
- * whose day or order can't be read belongs to every range of days and to no list of orders.
+ * What to read: the lines of these days, or, with `orders`, all lines of these orders whatever their day, or, with
+ * `customer_id`, all lines of this customer. A bad row whose day, order or customer can't be read belongs to every
+ * range of days and to nothing else. The lists live until the reading ends.
  */
 struct source_range {
     int32_t start_day, end_day; /* order_date, inclusive; CLOCK_NO_DAY: open */
-    const int64_t *orders;      /* ascending; NULL: by days. Lives until the reading ends */
+    const int32_t *days;        /* these as well: ascending, all before start_day, which is then not open; or NULL */
+    size_t day_count;
+    const int64_t *orders; /* ascending; NULL: by days or customer */
     size_t order_count;
-    int64_t row_limit; /* 0: none */
+    const int64_t *customer_id; /* NULL: of all customers */
+    int64_t row_limit;          /* 0: none */
 };
 bool source_range_has_day(const struct source_range *range, int32_t day);
 bool source_range_has_order(const struct source_range *range, int64_t order_id);
+
+/*
+ * The days of a range as stretches without a gap, ascending, for a source that reads them one after another: the list
+ * first, then start_day to end_day. *position is 0 at first. False: there was no further one.
+ */
+bool source_range_next_stretch(const struct source_range *range, size_t *position, int32_t *start_day,
+                               int32_t *end_day);
 
 enum source_status {
     SOURCE_OK,
@@ -97,6 +108,22 @@ enum source_status {
     SOURCE_STOPPED,
     SOURCE_ERROR
 };
+
+/*
+ * The lines of one day in figures that the source and PostgreSQL compute alike: where they are equal, the day is
+ * taken as equal. `checks` makes what is not summed visible (another customer, another product, another status): sum
+ * over lines of  order_id % P + 3 * (customer_id % P) + 5 * (product_id % P) + 7 * status(fulfillment_status)
+ *                        + 11 * status(financial_status) + discount in cents % P,
+ *     P = SOURCE_CHECK_MODULUS,  status(s) = 256 * (characters of s but spaces at its end) + code point of its first,
+ * where % keeps the sign of the left side (as in C, PostgreSQL and SQL Server) and null counts 0 throughout.
+ */
+struct source_day_total {
+    int32_t day;
+    int64_t lines, orders; /* orders: different ones with a line on that day */
+    int64_t sales_cents, refunds_cents, quantity;
+    int64_t checks;
+};
+#define SOURCE_CHECK_MODULUS 1000003
 
 struct source_error {
     enum sb_reason reason; /* SB_REASON_SOURCE_CONNECT, _AUTH, _QUERY, _VALIDATION, _TIMEOUT, _MEMORY */
@@ -127,6 +154,14 @@ struct source_ops {
                                struct source_error *err);
     /* Rows of the range if cheaply known, else -1. */
     int64_t (*estimate)(struct source *s);
+    /*
+     * Totals of the first `max` days with lines among start_day to end_day of the range (nothing else of it counts),
+     * ascending. SOURCE_OK: there may be more, ask again from the day behind the last one; SOURCE_END: no more. Ends
+     * a reading begun before. Rows that can't be used count where the source can't tell: their day then differs.
+     */
+    enum source_status (*day_totals)(struct source *s, const struct source_range *range,
+                                     struct source_day_total *totals, size_t max, size_t *count,
+                                     struct source_error *err);
     /* A cheap proof that the source can be read (health check). */
     bool (*check)(const struct source_env *env, struct source_error *err);
     void (*close)(struct source *s);
@@ -145,6 +180,14 @@ const char *source_parse_money(struct str s, int64_t *cents);
 
 /* Day of a timestamp's text; false when it is none (also for STR_NONE). */
 bool source_day(struct str s, int32_t *day);
+
+/* Adds a usable line to the totals of its day, all but `orders`. */
+void source_day_total_add(struct source_day_total *total, const struct source_row *row);
+
+/* day_totals for a source that can't group: reads the lines and adds them up. Memory: 16 bytes an order. */
+enum source_status source_days_by_reading(struct source *s, const struct source_range *range,
+                                          struct source_day_total *totals, size_t max, size_t *count,
+                                          struct source_error *err);
 
 /* The implementations. */
 extern const struct source_ops source_csv_ops;

@@ -326,11 +326,14 @@ static void keep_raw(struct csv_source *s, struct source_row *row)
 
 static bool in_range(const struct csv_source *s, const struct source_row *row, bool has_day, int32_t day)
 {
-    int64_t order_id;
+    int64_t id;
 
     if (s->range.orders != NULL)
-        return row->values[SOURCE_ORDER_ID].p != NULL && str_to_i64(row->values[SOURCE_ORDER_ID], &order_id) &&
-               source_range_has_order(&s->range, order_id);
+        return row->values[SOURCE_ORDER_ID].p != NULL && str_to_i64(row->values[SOURCE_ORDER_ID], &id) &&
+               source_range_has_order(&s->range, id);
+    if (s->range.customer_id != NULL)
+        return row->values[SOURCE_CUSTOMER_ID].p != NULL && str_to_i64(row->values[SOURCE_CUSTOMER_ID], &id) &&
+               id == *s->range.customer_id;
     return !has_day || source_range_has_day(&s->range, day);
 }
 
@@ -416,7 +419,7 @@ static int64_t estimate(struct source *base)
 {
     const struct csv_source *s = (const struct csv_source *)base;
     uint64_t taken = csv_input_taken_bytes(s->input), total = csv_input_total_bytes(s->input);
-    bool everything = s->range.orders == NULL && s->range.start_day == CLOCK_NO_DAY &&
+    bool everything = s->range.orders == NULL && s->range.customer_id == NULL && s->range.start_day == CLOCK_NO_DAY &&
                       s->range.end_day == CLOCK_NO_DAY && s->range.row_limit == 0;
 
     if (!everything || taken == 0 || s->records_seen == 0)
@@ -444,6 +447,7 @@ const struct source_ops source_csv_ops = {
     .begin = begin,
     .next = next,
     .estimate = estimate,
+    .day_totals = source_days_by_reading,
     .check = check,
     .close = close_source,
 };

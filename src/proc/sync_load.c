@@ -220,7 +220,9 @@ static bool collect_orders(struct load *l)
     snprintf(sql, sizeof(sql), "COPY (%s ORDER BY 1) TO STDOUT", scope);
     if (!db(l, sync_db_copy_out(&l->run->work, "listing the orders read", sql, add_order, l)))
         return false;
-    l->others = (struct source_range){ CLOCK_NO_DAY, CLOCK_NO_DAY, l->orders, l->order_count, 0 };
+    l->others = (struct source_range){
+        .start_day = CLOCK_NO_DAY, .end_day = CLOCK_NO_DAY, .orders = l->orders, .order_count = l->order_count
+    };
     return true;
 }
 
@@ -274,7 +276,9 @@ bool sync_load(struct sync_run *run)
 {
     struct load l = { .run = run, .dry = run->request.mode == SB_MODE_DRY_RUN };
 
-    l.range = (struct source_range){ run->start_day, run->end_day, NULL, 0, run->request.row_limit };
+    l.range = (struct source_range){ .start_day = run->start_day,
+                                     .end_day = run->end_day,
+                                     .row_limit = run->request.row_limit };
     buf_init(&l.text, 4 * BATCH_BYTES);
     buf_init(&l.sample, SYNC_SAMPLE_MAX_BYTES);
     json_writer_init(&l.sample_json, &l.sample);

@@ -210,6 +210,11 @@ static void utf8_is_strict(void **state)
     for (size_t k = 0; k < sizeof(invalid) / sizeof(invalid[0]); k++)
         assert_false(utf8_valid(str_from(invalid[k])));
     assert_int_equal(utf8_length(STR_LIT("a\xe2\x82\xac\xf0\x90\x80\x80")), 3);
+    assert_int_equal(utf8_first(STR_NONE), 0);
+    assert_int_equal(utf8_first(STR_LIT("az")), 'a');
+    assert_int_equal(utf8_first(STR_LIT("\xc3\xa9z")), 0xe9);
+    assert_int_equal(utf8_first(STR_LIT("\xe2\x82\xac")), 0x20ac);
+    assert_int_equal(utf8_first(STR_LIT("\xf0\x90\x80\x81")), 0x10001);
 }
 
 static void buf_grows_to_its_ceiling(void **state)

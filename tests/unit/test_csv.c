@@ -412,9 +412,85 @@ static void test_ranges(void **state)
     assert_string_equal(buf_cstr(&out), "3:2/2024-01-02/1/1\n4:2/2024-01-05/1/1\n8:4/never/1/1\n.");
     buf_free(&out);
     range = everything;
+    range.start_day = clock_day_of(2024, 1, 5);
+    range.days = (const int32_t[]){ clock_day_of(2024, 1, 1), clock_day_of(2024, 1, 3) };
+    range.day_count = 2;
+    out = read_range(w, "r.csv", &range, 10);
+    assert_string_equal(buf_cstr(&out), "2:1/2024-01-01/1/1\n4:2/2024-01-05/1/1\n5:3/2024-01-03/1/1\n"
+                                        "6:x/never/1/1\n7!wrong number of fields|short\n8:4/never/1/1\n.");
+    buf_free(&out);
+    range = everything;
     range.row_limit = 3;
     out = read_range(w, "r.csv", &range, 2);
     assert_string_equal(buf_cstr(&out), "2:1/2024-01-01/1/1\n3:2/2024-01-02/1/1\n4:2/2024-01-05/1/1\n.");
+    buf_free(&out);
+}
+
+static void test_lines_of_a_customer(void **state)
+{
+    struct world *w = *state;
+    int64_t customer = 7;
+    struct source_range range = everything;
+
+    range.customer_id = &customer;
+    write_text(w, "k.csv",
+               "order_id,order_date,quantity,line_item_sales,customer_id\n1,2024-01-01,1,1,7\n2,2024-01-02,1,1,8\n"
+               "3,never,1,1,7\n4,2024-01-04,1,1,\nshort\n");
+    struct buf out = read_range(w, "k.csv", &range, 10);
+    assert_string_equal(buf_cstr(&out), "2:1/2024-01-01/1/1\n4:3/never/1/1\n.");
+    buf_free(&out);
+}
+
+/* "day:lines/orders/sales/refunds/quantity" a day of January 2024, read `max` days at a time. */
+static struct buf read_days(struct world *w, const char *name, struct source_range range, size_t max)
+{
+    struct buf out = { .max_bytes = 1 << 16 };
+    struct source_error err = { 0 };
+    struct source_day_total totals[8];
+    enum source_status status = SOURCE_OK;
+    size_t count = 0;
+
+    snprintf(w->setting, sizeof(w->setting), "csv:%s", path_of(w, name));
+    w->conf.sync_source = w->setting;
+    struct source *s = source_csv_ops.open(&w->env, &err);
+    assert_non_null(s);
+    while (status == SOURCE_OK) {
+        status = s->ops->day_totals(s, &range, totals, max, &count, &err);
+        for (size_t i = 0; i < count; i++) {
+            const struct source_day_total *t = &totals[i];
+            buf_printf(&out, "%d:%lld/%lld/%lld/%lld/%lld ", t->day - clock_day_of(2024, 1, 1) + 1,
+                       (long long)t->lines, (long long)t->orders, (long long)t->sales_cents,
+                       (long long)t->refunds_cents, (long long)t->quantity);
+        }
+        if (count > 0)
+            range.start_day = totals[count - 1].day + 1;
+    }
+    assert_int_equal(status, SOURCE_END);
+    s->ops->close(s);
+    return out;
+}
+
+/* Out of order, an order on two days, bad lines: the same totals however few days are asked for at a time. */
+static void test_totals_of_days(void **state)
+{
+    struct world *w = *state;
+    struct source_range range = everything;
+    struct buf out;
+
+    write_text(
+        w, "d.csv",
+        "order_id,order_date,quantity,line_item_sales,line_item_refunds\n5,2024-01-09,1,1,\n1,2024-01-01,1,1,\n"
+        "2,2024-01-02,2,1.50,-0.25\n2,2024-01-02 23:59:59.999,-1,2,0\n2,2024-01-05,1,1,\n"
+        "3,2024-01-02,3,-4,\nx,2024-01-01,1,1,\n4,2024-01-01,1,rubbish,\n6,never,1,1,\nshort\n");
+    for (size_t max = 1; max <= 8; max++) {
+        out = read_days(w, "d.csv", range, max);
+        assert_string_equal(buf_cstr(&out), "1:1/1/100/0/1 2:3/2/-50/-25/4 5:1/1/100/0/1 9:1/1/100/0/1 ");
+        buf_free(&out);
+    }
+    range.start_day = clock_day_of(2024, 1, 2);
+    range.end_day = clock_day_of(2024, 1, 8);
+    out = read_days(w, "d.csv", range, 1);
+    assert_string_equal(buf_cstr(&out), "2:3/2/-50/-25/4 5:1/1/100/0/1 ");
     buf_free(&out);
 }
 
@@ -471,6 +547,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gzip, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lines_of_a_customer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_totals_of_days, setup, teardown),
         cmocka_unit_test_setup_teardown(test_calendar_is_computed_where_absent, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,11 +118,64 @@ static void test_texts(void **state)
     BAD(SOURCE_CURRENCY, "12345678901", "too long");
 }
 
+static int64_t checks_of(const struct source_row *row)
+{
+    struct source_day_total total = { 0 };
+
+    source_day_total_add(&total, row);
+    return total.checks;
+}
+
+/* Whatever is not summed moves `checks`; the formula is part of the interface. */
+static void test_checks(void **state)
+{
+    static const enum source_column seen[] = { SOURCE_CUSTOMER_ID, SOURCE_PRODUCT_ID, SOURCE_LINE_ITEM_DISCOUNT };
+    struct source_row row = good_row();
+
+    (void)state;
+    int64_t base = checks_of(&row);
+    assert_int_equal(base, 7827249201407 % SOURCE_CHECK_MODULUS);
+    for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]); i++) {
+        row.values[seen[i]] = STR_LIT("-3");
+        assert_int_not_equal(checks_of(&row), base);
+        row.values[seen[i]] = STR_NONE;
+    }
+    row.values[SOURCE_FINANCIAL_STATUS] = STR_LIT("paid  ");
+    row.values[SOURCE_FULFILLMENT_STATUS] = STR_LIT("\xc3\xa9\xc3\xa9"); /* éé */
+    row.values[SOURCE_CUSTOMER_ID] = STR_LIT("-1000005");
+    row.values[SOURCE_PRODUCT_ID] = STR_LIT("1000004");
+    row.values[SOURCE_LINE_ITEM_DISCOUNT] = STR_LIT("0.50");
+    assert_int_equal(checks_of(&row), base + 11 * (256 * 4 + 'p') + 7 * (256 * 2 + 0xe9) + 3 * -2 + 5 * 1 + 50);
+    row.values[SOURCE_FINANCIAL_STATUS] = STR_LIT("   ");
+    assert_int_equal(checks_of(&row), base + 7 * (256 * 2 + 0xe9) + 3 * -2 + 5 * 1 + 50);
+}
+
+static void test_stretches(void **state)
+{
+    static const int32_t days[] = { 3, 4, 5, 9, 11, 12 };
+    static const int32_t expected[][2] = { { 3, 5 }, { 9, 9 }, { 11, 12 }, { 20, 30 } };
+    const struct source_range range = { .start_day = 20, .end_day = 30, .days = days, .day_count = 6 };
+    size_t position = 0;
+    int32_t start, end;
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(source_range_next_stretch(&range, &position, &start, &end));
+        assert_int_equal(start, expected[i][0]);
+        assert_int_equal(end, expected[i][1]);
+    }
+    assert_false(source_range_next_stretch(&range, &position, &start, &end));
+    for (int32_t day = 0; day < 40; day++)
+        assert_int_equal(source_range_has_day(&range, day),
+                         (day >= 20 && day <= 30) || (day >= 3 && day <= 5) || day == 9 || day == 11 || day == 12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integers),          cmocka_unit_test(test_money), cmocka_unit_test(test_money_value),
-        cmocka_unit_test(test_times_and_doubles), cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_times_and_doubles), cmocka_unit_test(test_texts), cmocka_unit_test(test_checks),
+        cmocka_unit_test(test_stretches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
