@@ -71,10 +71,12 @@ static void count_order(const struct facts_line *l, int32_t as_of_day, int last_
     f->order_years += *year != last_year;
 }
 
-static void end_day(int32_t day, int64_t gross, int64_t net, struct facts *f)
+static void end_day(int32_t day, int64_t gross, int64_t net, struct facts_day *days, struct facts *f)
 {
     if (gross <= 0)
         return;
+    if (days != NULL)
+        days[f->purchase_days] = (struct facts_day){ day, net };
     if (f->purchase_days++ == 0)
         f->purchase_first_day = day;
     f->purchase_last_day = day;
@@ -84,7 +86,8 @@ static void end_day(int32_t day, int64_t gross, int64_t net, struct facts *f)
     }
 }
 
-static void walk_time(const struct facts_line *lines, size_t n, int32_t as_of_day, struct facts *f)
+static void walk_time(const struct facts_line *lines, size_t n, int32_t as_of_day, struct facts_day *days,
+                      struct facts *f)
 {
     int64_t gross = 0, net = 0;
     int year = 0;
@@ -103,7 +106,7 @@ static void walk_time(const struct facts_line *lines, size_t n, int32_t as_of_da
         gross += l->sales_cents;
         net += l->sales_cents - l->refunds_cents;
         if (i + 1 == n || lines[i + 1].day != l->day) {
-            end_day(l->day, gross, net, f);
+            end_day(l->day, gross, net, days, f);
             gross = net = 0;
         }
     }
@@ -145,12 +148,12 @@ static void walk_products(const struct facts_line *lines, size_t n, struct facts
     }
 }
 
-void facts_compute(struct facts_line *lines, size_t n, int32_t as_of_day, struct facts *out)
+void facts_compute(struct facts_line *lines, size_t n, int32_t as_of_day, struct facts_day *days, struct facts *out)
 {
     memset(out, 0, sizeof(*out));
     out->lines = (uint32_t)n;
     order_lines(lines, n);
-    walk_time(lines, n, as_of_day, out);
+    walk_time(lines, n, as_of_day, days, out);
     qsort(lines, n, sizeof(*lines), by_category);
     walk_categories(lines, n, out);
     qsort(lines, n, sizeof(*lines), by_product);

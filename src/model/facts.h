@@ -39,7 +39,14 @@ struct facts {
         repeat_products; /* products of orders after the first (once an order), and those bought before */
 };
 
-/* lines[0..n), n > 0, in any order, none after as_of_day; they are reordered. */
-void facts_compute(struct facts_line *lines, size_t n, int32_t as_of_day, struct facts *out);
+/* A purchase day and its net sales, which may be 0 or less. */
+struct facts_day {
+    int32_t day;
+    int64_t net_cents;
+};
+
+/* lines[0..n), n > 0, in any order, none after as_of_day; they are reordered. Unless `days` (room for n) is NULL, its
+ * first out->purchase_days elements become the purchase days, ascending. */
+void facts_compute(struct facts_line *lines, size_t n, int32_t as_of_day, struct facts_day *days, struct facts *out);
 
 #endif

@@ -30,6 +30,7 @@ struct refresh {
     int64_t run_id, data_version, customers;
     int64_t customer; /* the one being gathered */
     struct facts_line *lines;
+    struct facts_day *days; /* of the customer, as much room as lines */
     size_t count, capacity;
     struct buf batch;
 };
@@ -105,18 +106,24 @@ static enum sync_db_status open_cursor(struct refresh *r)
 }
 
 /* One row of customer_facts in COPY's text format. */
-static void put_facts(struct buf *out, int64_t customer, const struct facts *f)
+static void put_facts(struct buf *out, int64_t customer, const struct facts *f, const struct facts_day *days)
 {
     buf_printf(
         out,
         "%lld\t%lld\t%lld\t%d\t%d\t%u\t%u\t%u\t%u\t%u\t%u\t%d\t%d\t%u\t%lld\t%lld\t%lld\t%lld\t%u\t%.17g\t%u\t%u\t"
-        "{%u,%u,%u,%u}\t%u\t%u\t%u\n",
+        "{%u,%u,%u,%u}\t%u\t%u\t%u\t{",
         (long long)customer, (long long)f->gross_cents, (long long)f->refunds_cents, f->first_day, f->last_day,
         f->orders, f->lines, f->products, f->orders_90, f->orders_prev_90, f->purchase_days, f->purchase_first_day,
         f->purchase_last_day, f->spend_days, (long long)f->spend_cents, (long long)f->list_cents,
         (long long)f->discount_cents, (long long)f->discounted_cents, f->category_lines, f->category_entropy,
         f->weekend_orders, f->holiday_orders, f->quarter_orders[0], f->quarter_orders[1], f->quarter_orders[2],
         f->quarter_orders[3], f->order_years, f->repeat_products, f->later_products);
+    for (uint32_t i = 0; i < f->purchase_days; i++)
+        buf_printf(out, "%s%d", i > 0 ? "," : "", days[i].day);
+    buf_add_cstr(out, "}\t{");
+    for (uint32_t i = 0; i < f->purchase_days; i++)
+        buf_printf(out, "%s%lld", i > 0 ? "," : "", (long long)days[i].net_cents);
+    buf_add_cstr(out, "}\n");
 }
 
 static enum sync_db_status flush_batch(struct refresh *r)
@@ -142,8 +149,8 @@ static enum sync_db_status end_customer(struct refresh *r)
 
     if (r->count == 0)
         return SYNC_DB_OK;
-    facts_compute(r->lines, r->count, r->as_of_day, &f);
-    put_facts(&r->batch, r->customer, &f);
+    facts_compute(r->lines, r->count, r->as_of_day, r->days, &f);
+    put_facts(&r->batch, r->customer, &f, r->days);
     r->count = 0;
     return r->batch.failed || r->batch.len > BATCH_BYTES ? flush_batch(r) : SYNC_DB_OK;
 }
@@ -157,6 +164,10 @@ static bool grow(struct refresh *r)
     if (lines == NULL)
         return false;
     r->lines = lines;
+    struct facts_day *days = realloc(r->days, capacity * sizeof(*days));
+    if (days == NULL)
+        return false;
+    r->days = days;
     r->capacity = capacity;
     return true;
 }

@@ -82,6 +82,12 @@ static bool mark_customers(struct sync_run *run, bool much)
     return exec(run, "marking customers", sql);
 }
 
+/* A full load with changes may have changed the past: the models are fitted anew. */
+static bool mark_refit(struct sync_run *run)
+{
+    return !run->everything || exec(run, "asking for a new fit", "UPDATE sync_state SET refit = true");
+}
+
 static bool publish_in_place(struct sync_run *run)
 {
     char sql[2600];
@@ -154,7 +160,7 @@ bool sync_publish(struct sync_run *run)
     sync_run_report(run, true);
     int64_t lines = c.inserted + c.updated + c.deleted;
     bool much = lines > c.live_rows / SWAP_SHARE;
-    if (lines > 0 && (!mark_customers(run, much) || !apply(run, much)))
+    if (lines > 0 && (!mark_customers(run, much) || !mark_refit(run) || !apply(run, much)))
         return false;
     if (!move_watermark(run) || !drop_stage(run) || !exec(run, "committing the orders", "COMMIT"))
         return false;

@@ -28,9 +28,10 @@ static void known_customer(void **state)
         { .order_id = 4, .day = saturday, .product = 2, .refunds_cents = 1000 },
         { .order_id = 5, .day = spring, .product = 9, .refunds_cents = 200 }, /* a return alone: no purchase day */
     };
+    struct facts_day days[5];
     struct facts f;
 
-    facts_compute(lines, 5, as_of, &f);
+    facts_compute(lines, 5, as_of, days, &f);
     assert_int_equal(f.gross_cents, 5000);
     assert_int_equal(f.refunds_cents, 1200);
     assert_int_equal(f.orders, 4);
@@ -41,6 +42,10 @@ static void known_customer(void **state)
     assert_int_equal(f.orders_90, 2);
     assert_int_equal(f.orders_prev_90, 0);
     assert_int_equal(f.purchase_days, 2);
+    assert_int_equal(days[0].day, saturday);
+    assert_int_equal(days[0].net_cents, 3000);
+    assert_int_equal(days[1].day, as_of);
+    assert_int_equal(days[1].net_cents, 1000);
     assert_int_equal(f.spend_days, 2);
     assert_int_equal(f.spend_cents, 4000);
     assert_int_equal(f.list_cents, 5500);
@@ -111,7 +116,8 @@ static bool any_order_before(const struct facts_line *l, size_t n, int64_t order
     return false;
 }
 
-static void check(const struct facts_line *l, size_t n, int32_t as_of, const struct facts *f)
+static void check(const struct facts_line *l, size_t n, int32_t as_of, const struct facts_day *list,
+                  const struct facts *f)
 {
     uint32_t orders = 0, recent = 0, prior = 0, weekend = 0, later = 0, repeat = 0, days = 0, spend_days = 0;
     int64_t spend = 0;
@@ -137,7 +143,10 @@ static void check(const struct facts_line *l, size_t n, int32_t as_of, const str
             gross += l[i].sales_cents;
             net += l[i].sales_cents - l[i].refunds_cents;
         }
-        days += gross > 0;
+        if (gross > 0) {
+            assert_int_equal(list[days].day, day);
+            assert_int_equal(list[days++].net_cents, net);
+        }
         spend_days += gross > 0 && net > 0;
         spend += gross > 0 && net > 0 ? net : 0;
     }
@@ -171,8 +180,9 @@ static void agrees_with_the_definitions(void **state)
         }
         memcpy(copy, lines, sizeof(lines));
         struct facts f;
-        facts_compute(lines, n, as_of, &f);
-        check(copy, n, as_of, &f);
+        struct facts_day days[LINES];
+        facts_compute(lines, n, as_of, days, &f);
+        check(copy, n, as_of, days, &f);
     }
 }
 
