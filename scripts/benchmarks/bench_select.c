@@ -19,8 +19,9 @@
 #include "data/population_write.h"
 #include "data/select.h"
 
-#define AS_OF_DAY 20400
-#define RUNS      201
+#define ARCHETYPES 300
+#define AS_OF_DAY  20400
+#define RUNS       201
 
 static double ms_of(clockid_t clock)
 {
@@ -48,7 +49,7 @@ static double unit(uint64_t i, unsigned k)
 /* Geometric orders, log-normal amounts, uniform tenure. */
 static struct population_row make_row(uint64_t i)
 {
-    struct population_row r = { .archetype_l2 = POPULATION_NO_ARCHETYPE };
+    struct population_row r = { .flags = 0 };
     double normal = sqrt(-2 * log(unit(i, 1))) * cos(6.283185307179586 * unit(i, 2));
     int32_t tenure = (int32_t)(unit(i, 3) * 1500);
 
@@ -62,7 +63,7 @@ static struct population_row make_row(uint64_t i)
     r.flags = POPULATION_SCORED | POPULATION_SEGMENTED;
     r.churn = (float)unit(i, 8);
     r.p_alive = 1 - r.churn;
-    r.archetype_l1 = (uint32_t)(unit(i, 9) * 300);
+    r.archetype = (uint32_t)(unit(i, 9) * ARCHETYPES);
     for (unsigned axis = 0; axis < POPULATION_AXES; axis++) {
         r.axes[axis].low = r.axes[axis].high = (uint8_t)(unit(i, 20 + axis) * 5);
         r.axes[axis].weight = 10000;
@@ -75,14 +76,18 @@ static void write_population(const char *dir, uint64_t rows)
     struct population_meta meta = { .data_version = 1,
                                     .as_of_day = AS_OF_DAY,
                                     .currency = "EUR",
-                                    .active_window_days = 365,
+                                    .settings = { .active_window_days = 365 },
                                     .b2b_min_ltv_cents = 500000,
                                     .b2b_min_orders = 20 };
     char why[512] = "";
     double cpu = cpu_ms(), wall = wall_ms();
     struct population_writer *w = population_writer_new(dir, rows, &meta, why, sizeof(why));
+    uint64_t archetypes[ARCHETYPES];
     bool good = w != NULL;
 
+    for (uint64_t i = 0; i < ARCHETYPES; i++)
+        archetypes[i] = 1000 + i;
+    good = good && population_writer_set_archetypes(w, archetypes, ARCHETYPES);
     for (uint64_t i = 0; good && i < rows; i++) {
         struct population_row r = make_row(i);
         good = population_writer_add(w, &r, why, sizeof(why));

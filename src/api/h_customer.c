@@ -10,7 +10,7 @@
 static void answer(struct api_request *q, const struct population_row *row)
 {
     buf_reset(&q->api->body);
-    present_profile(&q->api->body, q->data, row, q->api->env.conf);
+    present_profile(&q->api->body, q->data, row);
     request_json_end(q, 200);
 }
 

@@ -358,7 +358,7 @@ static char *put_model_numbers(char *p, const struct population_row *row)
 }
 
 static char *put_predictions(char *p, const struct population *pop, const struct population_row *row,
-                             const struct conf *conf, const struct shared *n)
+                             const struct shared *n)
 {
     const struct population_header *h = pop->header;
 
@@ -372,9 +372,9 @@ static char *put_predictions(char *p, const struct population *pop, const struct
     p = PUT(p, ",\"average_order_value\":");
     p = put(p, n->aov, n->aov_len);
     p = PUT(p, ",\"expected_date_of_next_order\":null,\"clv_horizon_months\":");
-    p = put_int(p, conf->clv_months);
+    p = put_int(p, h->settings.clv_months);
     p = PUT(p, ",\"horizon_days\":");
-    p = put_int(p, conf->churn_horizon_days);
+    p = put_int(p, h->settings.churn_horizon_days);
     p = PUT(p, ",\"model_status\":");
     p = put_header_text(p, h->model_status, sizeof(h->model_status));
     p = PUT(p, ",\"reasons\":null,\"model_version\":");
@@ -409,8 +409,7 @@ static char *put_b2b(char *p, const struct population_row *row)
     return PUT(p, "]}");
 }
 
-void present_profile(struct buf *out, const struct dataset *d, const struct population_row *row,
-                     const struct conf *conf)
+void present_profile(struct buf *out, const struct dataset *d, const struct population_row *row)
 {
     const struct population *pop = d->population;
     struct shared numbers;
@@ -431,7 +430,7 @@ void present_profile(struct buf *out, const struct dataset *d, const struct popu
     *p++ = ',';
     p = put_rfm(p, row);
     *p++ = ',';
-    p = put_predictions(p, pop, row, conf, &numbers);
+    p = put_predictions(p, pop, row, &numbers);
     *p++ = ',';
     p = put_b2b(p, row);
     *p++ = ',';

@@ -9,7 +9,6 @@
 
 #include "api/dataset.h"
 #include "base/buf.h"
-#include "core/conf.h"
 #include "data/population.h"
 
 #define PRESENT_PROFILE_MAX 6144
@@ -19,8 +18,7 @@
 void present_init(void);
 
 /* Appends the profile of CONTRACT 9.1. What no scoring has computed yet is null. */
-void present_profile(struct buf *out, const struct dataset *d, const struct population_row *row,
-                     const struct conf *conf);
+void present_profile(struct buf *out, const struct dataset *d, const struct population_row *row);
 /* Appends one item of a search (CONTRACT 10). */
 void present_item(struct buf *out, const struct dataset *d, const struct population_row *row);
 

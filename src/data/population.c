@@ -45,6 +45,24 @@ static bool text_ends(const char *text, size_t size)
     return memchr(text, '\0', size) != NULL;
 }
 
+/* Do the given sections hold whole elements, as many as the header says? */
+static bool check_given(const struct population_header *h, const char *name, char *why, size_t size)
+{
+    const struct population_section *s = h->sections;
+
+    for (unsigned id = POPULATION_FIRST_GIVEN; id < POPULATION_SECTION_COUNT; id++)
+        if (s[id].bytes > FREE_SECTION_MOST || s[id].bytes % population_element_bytes(id) != 0)
+            return refuse(why, size, name, "damaged header: section %u has an impossible size", id);
+    if (s[POPULATION_SECTION_ARCHETYPES].bytes / sizeof(struct population_archetype) != h->archetypes)
+        return refuse(why, size, name, "damaged header: the section of archetypes does not hold %" PRIu64,
+                      h->archetypes);
+    if (h->cohorts > POPULATION_COHORTS ||
+        s[POPULATION_SECTION_COHORTS].bytes !=
+            population_cohort_cells(h->cohorts) * sizeof(struct population_cohort_cell))
+        return refuse(why, size, name, "damaged header: the section of cohorts does not hold %" PRIu64, h->cohorts);
+    return true;
+}
+
 /* Is the header sound, and the layout the one it demands? */
 static bool check_header(const struct population_header *h, size_t bytes, const char *name, char *why, size_t size)
 {
@@ -65,9 +83,8 @@ static bool check_header(const struct population_header *h, size_t bytes, const 
         return refuse(why, size, name, "damaged header: a text without an end");
 
     struct population_header expected = *h;
-    for (unsigned id = 0; id < POPULATION_SECTION_COUNT; id++)
-        if (h->sections[id].bytes > FREE_SECTION_MOST)
-            return refuse(why, size, name, "damaged header: section %u is impossibly large", id);
+    if (!check_given(h, name, why, size))
+        return false;
     population_layout(&expected);
     if (expected.file_bytes != bytes || memcmp(expected.sections, h->sections, sizeof(h->sections)) != 0)
         return refuse(why, size, name, "damaged header: the sections are not where %" PRIu64 " rows put them",
@@ -251,6 +268,50 @@ const struct population_row *population_find(const struct population *p, int64_t
 size_t population_row_index(const struct population *p, const struct population_row *row)
 {
     return (size_t)(row - p->rows);
+}
+
+const void *population_model(const struct population *p, uint32_t format, size_t bytes)
+{
+    const struct population_section *s = &p->header->sections[POPULATION_SECTION_MODEL];
+
+    if (s->bytes != bytes || bytes == 0 || p->header->model_format != format)
+        return NULL;
+    return (const char *)p->header + s->offset;
+}
+
+const struct population_archetype *population_archetype_of(const struct population *p,
+                                                           const struct population_row *row)
+{
+    return row->archetype < p->archetype_count ? &p->archetypes[row->archetype] : NULL;
+}
+
+const struct population_archetype *population_archetype_find(const struct population *p, uint64_t id)
+{
+    size_t from = 0, to = p->archetype_count;
+
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (p->archetypes[middle].id < id)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < p->archetype_count && p->archetypes[from].id == id ? &p->archetypes[from] : NULL;
+}
+
+const float *population_archetype_staying(const struct population *p, const struct population_archetype *a)
+{
+    return a->series < p->series_count ? p->staying[a->series] : NULL;
+}
+
+const struct population_cohort_cell *population_cohort(const struct population *p, size_t i)
+{
+    return p->cohort_cells + population_cohort_cells(p->cohort_count) - population_cohort_cells(p->cohort_count - i);
+}
+
+uint8_t population_dominant(const struct population_membership *m)
+{
+    return m->weight >= 5000 ? m->low : m->high;
 }
 
 enum population_risk population_risk_of(float churn)

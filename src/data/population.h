@@ -4,9 +4,11 @@
  * Layout: header, then sections at 64-byte aligned offsets named in the header.
  * A row record (everything one profile shows, side by side), narrow columns
  * for the fields filters and sorts scan, an id index, row orders for the common
- * sorts, archetypes, strings. Little-endian, no pointers; sizes, offsets,
+ * sorts, totals; then what the scoring gives beside the rows: archetypes, what is
+ * expected of the coming months, the past by month, the model. Little-endian, no pointers; sizes, offsets,
  * checksum and every index are verified before the first use, so a mapped
- * population can be read without further checks, whatever bytes the file held.
+ * population can be read without further checks, whatever bytes the file held. (Words of axes and archetypes
+ * of rows are read through population_archetype_of and axes_vocab_word, which know their ends.)
  * Rows are in ascending order of customer_id, so among equal sort values the row number orders by id.
  */
 #ifndef DATA_POPULATION_H
@@ -19,11 +21,14 @@
 #include "base/str.h"
 
 #define POPULATION_MAGIC        0x504f505f444e5254ULL
-#define POPULATION_FORMAT       1
+#define POPULATION_FORMAT       2
 #define POPULATION_AXES         9
 #define POPULATION_WORD_NONE    255
 #define POPULATION_NO_ARCHETYPE UINT32_MAX
 #define POPULATION_MAX_ROWS     (1U << 30)
+#define POPULATION_WORDS        16 /* places for words of an axis, the last one for "none" */
+#define POPULATION_MONTHS_AHEAD 60 /* predictions reach so far */
+#define POPULATION_COHORTS      60 /* at most */
 
 /* Packed words of a row (see POPULATION_SECTION_WORDS). */
 #define POPULATION_WORDS_NONE      15U /* in the 4 bits of an axis: no dominant word */
@@ -57,15 +62,17 @@ struct population_row {
     uint32_t orders_90, orders_prev_90; /* orders of the last 90 days, and of the 90 before */
     uint8_t rfm_recency, rfm_frequency, rfm_monetary, rfm_group;
     uint32_t flags;
-    uint32_t archetype_l1, archetype_l2; /* index into the archetypes, or POPULATION_NO_ARCHETYPE */
+    uint32_t archetype; /* index into the archetypes, or POPULATION_NO_ARCHETYPE */
     struct population_membership axes[POPULATION_AXES];
+    int32_t purchase_first_day, purchase_last_day; /* of the purchase days */
+    uint32_t spend_days;                           /* purchase days with net sales above 0 */
+    float spend_mean;                              /* money, of a spend day: for Gamma-Gamma */
     /* model fields, valid with POPULATION_SCORED */
     float churn, p_alive;
-    float spend_mean;      /* mean net sales of a purchase day, for Gamma-Gamma */
-    float expected_orders; /* in CLV_MONTHS */
-    float predicted_clv, predicted_clv_discounted;
-    uint32_t spend_days; /* purchase days with net sales above 0 */
-    uint32_t reserved[6];
+    float expected_orders;                         /* in CLV_MONTHS */
+    float expected_orders_90;                      /* in the next 90 days */
+    float predicted_clv, predicted_clv_discounted; /* money, in CLV_MONTHS */
+    uint32_t reserved[4];
 };
 _Static_assert(sizeof(struct population_row) == 160, "the row is part of the file format");
 
@@ -91,19 +98,26 @@ struct population_section {
 enum population_section_id {
     POPULATION_SECTION_ROWS,   /* struct population_row[rows] */
     POPULATION_SECTION_LTV,    /* int64_t cents[rows]: net sales */
-    POPULATION_SECTION_CHURN,  /* float[rows] */
+    POPULATION_SECTION_CHURN,  /* float[rows]; NaN: not scored */
+    POPULATION_SECTION_CLV,    /* float[rows]: predicted_clv; NaN: not scored */
     POPULATION_SECTION_DAYS,   /* int32_t[rows]: last order day */
     POPULATION_SECTION_FIRST,  /* int32_t[rows]: first order day */
     POPULATION_SECTION_ORDERS, /* uint32_t[rows] */
     POPULATION_SECTION_WORDS, /* uint64_t[rows]: dominant word of axis i in bits 4i…4i+3, rfm group bits 36…39, b2b
-                                 bit 40, archetype_l1 bits 41…63 */
+                                 bit 40, archetype bits 41…63 */
     POPULATION_SECTION_HASH,  /* uint32_t[hash_size]: row + 1, open addressing by hash_u64(customer_id), next
                                  slot up; at most half full */
     POPULATION_SECTION_ORDER_0, /* POPULATION_ORDER_COUNT sections of uint32_t[rows], see enum population_order */
-    POPULATION_SECTION_ARCHETYPES = POPULATION_SECTION_ORDER_0 + POPULATION_ORDER_COUNT,
-    POPULATION_SECTION_MODEL,      /* opaque bytes of the model layer (parameters, anchors); may be empty */
-    POPULATION_SECTION_AGGREGATES, /* struct population_aggregates */
-    POPULATION_SECTION_STRINGS,
+    POPULATION_SECTION_AGGREGATES = POPULATION_SECTION_ORDER_0 + POPULATION_ORDER_COUNT, /* one */
+    /* given by the scoring; each may be empty */
+    POPULATION_SECTION_ARCHETYPES, /* struct population_archetype[archetypes], by id ascending */
+    POPULATION_SECTION_STAYING,    /* float[series][POPULATION_MONTHS_AHEAD], see struct population_archetype */
+    POPULATION_SECTION_OUTLOOK,    /* struct population_outlook[POPULATION_MONTHS_AHEAD] */
+    POPULATION_SECTION_MONTHS,     /* struct population_month[], oldest first, without gaps, up to the as-of month */
+    POPULATION_SECTION_COHORTS,    /* struct population_cohort_cell[]: for each of the last `cohorts` months up to the
+                                      as-of month, oldest first, the cells of that month and all later ones */
+    POPULATION_SECTION_PAST,       /* one struct population_past */
+    POPULATION_SECTION_MODEL,      /* struct model_params of the model layer, see population_model */
     POPULATION_SECTION_COUNT
 };
 
@@ -113,9 +127,71 @@ struct population_aggregates {
     int64_t ltv_p95_cents;                /* nearest rank; 0 without rows */
     uint64_t orders;                      /* of customers */
     uint64_t active;                      /* an order in the active window */
+    uint64_t acquired;                    /* first order in the last POPULATION_ACQUIRED_DAYS */
     uint64_t critical, high, medium, low; /* by churn; all 0 while unscored */
-    double churn_sum;
+    uint64_t scored, segmented, b2b;
+    int64_t tenure_days;                                 /* sum */
+    double churn_sum;                                    /* of those scored */
+    double churn_median;                                 /* of those scored; 0 without */
+    double expected_orders_90;                           /* sum */
+    double predicted_clv;                                /* sum */
+    uint64_t members[POPULATION_AXES][POPULATION_WORDS]; /* by dominant word; the last: none */
+    uint64_t rfm_groups[POPULATION_WORDS];
     int32_t first_day, last_day; /* of all orders that count; CLOCK_NO_DAY without rows */
+};
+#define POPULATION_ACQUIRED_DAYS 365
+
+/* A group of customers. All but id and series follows from the rows. */
+struct population_archetype {
+    uint64_t id;                    /* arch_ and these 12 digits */
+    uint8_t words[POPULATION_AXES]; /* most common among the members (the lower one of equals) */
+    uint8_t reserved[7];
+    uint32_t with_word[POPULATION_AXES]; /* members that have it */
+    uint32_t series; /* of the section STAYING, or POPULATION_NO_SERIES: members active at the end of month 1, 2, … */
+    uint64_t members, active, acquired; /* as in the totals */
+    uint64_t orders;
+    int64_t net_cents;
+    int64_t days_since;     /* last order, sum */
+    double orders_per_year; /* of tenure, sum */
+    double churn_sum;
+    double expected_orders_90;
+};
+#define POPULATION_NO_SERIES UINT32_MAX
+
+/* What is expected of one month ahead, before seasonal factor and back-test correction. Money as money. */
+struct population_outlook {
+    double orders, revenue;  /* of present customers, in the month */
+    double revenue_variance; /* of that revenue, customers taken as independent */
+    double active;           /* present customers that are active at the end of the month */
+    double active_variance;
+    double new_customers;           /* with their first order in the month */
+    double new_orders, new_revenue; /* in the month, of all who are new since the as-of day, first orders included */
+    double new_active;              /* of all those: active at the end of the month */
+};
+
+/* One calendar month of the past, orders of customers only. */
+struct population_month {
+    int32_t month;                             /* year * 12 + month - 1 */
+    uint32_t customers, new_customers, orders; /* with an order; with their first; orders */
+    int64_t net_cents;
+};
+
+struct population_cohort_cell {
+    uint32_t customers, orders;
+    int64_t net_cents;
+};
+
+/* Members of the segments on an earlier scoring day, about 30 days before: for trends. */
+struct population_past {
+    int32_t day, reserved;
+    uint64_t members[POPULATION_AXES][POPULATION_WORDS];
+};
+
+/* Settings in force when the customers were scored. */
+struct population_settings {
+    int32_t churn_horizon_days, active_window_days, clv_months;
+    int32_t archetype_level; /* 1, 2 */
+    double clv_discount_annual, clv_margin;
 };
 
 struct population_header {
@@ -125,10 +201,13 @@ struct population_header {
     uint64_t checksum; /* hash_fast over the file with this field 0 */
     uint64_t data_version;
     int64_t published_us, synced_us; /* of the last successful sync in it */
-    int32_t as_of_day, reserved;
+    int32_t as_of_day;
+    int32_t second_gap_days; /* median days from first to second order over repeat buyers; 0: unknown */
     uint64_t rows, hash_size;
     uint64_t orders_loaded, rows_loaded, guest_rows; /* of combined_sales */
-    uint64_t archetypes;
+    uint64_t archetypes, cohorts;
+    struct population_settings settings;
+    uint32_t model_format, reserved; /* of the section MODEL */
     char currency[8];
     char model_version[24]; /* "" while unscored */
     char model_status[24];
@@ -139,13 +218,20 @@ struct population {
     const struct population_header *header;
     const struct population_row *rows;
     const int64_t *ltv_cents;
-    const float *churn;
+    const float *churn, *predicted_clv;
     const int32_t *last_day, *first_day;
     const uint32_t *orders;
     const uint64_t *words;
     const uint32_t *hash;
     const uint32_t *order[POPULATION_ORDER_COUNT];
     const struct population_aggregates *totals;
+    const struct population_archetype *archetypes;
+    const float (*staying)[POPULATION_MONTHS_AHEAD];
+    const struct population_outlook *outlook; /* NULL while unscored */
+    const struct population_month *months;
+    const struct population_cohort_cell *cohort_cells;
+    const struct population_past *past; /* NULL: no scoring so long ago */
+    size_t archetype_count, series_count, month_count, cohort_count;
     size_t count;   /* rows */
     unsigned users; /* references of this process: see population_hold */
     size_t map_bytes;
@@ -163,6 +249,20 @@ void population_release(struct population *p);
 /* Row of a customer, or NULL. */
 const struct population_row *population_find(const struct population *p, int64_t customer_id);
 size_t population_row_index(const struct population *p, const struct population_row *row);
+/* The bytes of the section MODEL when they are of this format and size; NULL: unscored, or of another version. */
+const void *population_model(const struct population *p, uint32_t format, size_t bytes);
+/* The archetype of a row, NULL: none. */
+const struct population_archetype *population_archetype_of(const struct population *p,
+                                                           const struct population_row *row);
+/* By the number in its id; NULL: there is none. */
+const struct population_archetype *population_archetype_find(const struct population *p, uint64_t id);
+/* Members of an archetype that are active at the end of months 1…POPULATION_MONTHS_AHEAD; NULL: not known. */
+const float *population_archetype_staying(const struct population *p, const struct population_archetype *a);
+/* Cells of cohort i < cohort_count (0 = oldest): cell k is of k months after its first; there are cohort_count - i.
+ */
+const struct population_cohort_cell *population_cohort(const struct population *p, size_t i);
+/* The word with the larger share, the lower one of equals. */
+uint8_t population_dominant(const struct population_membership *m);
 /* Risk level of a churn value. Bounds are compared as floats, so a churn shown as 0.3 is not above 0.3. */
 enum population_risk {
     POPULATION_RISK_LOW,

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/hash.h"
 #include "data/population_format.h"
 #include "data/select.h"
@@ -32,13 +31,12 @@ struct derive {
     const struct population_meta *meta;
     struct population view;
     struct population_row *rows;
-    struct population_aggregates *totals;
     struct sort_item *items, *spare;
 };
 
 static void *section(const struct derive *d, unsigned id)
 {
-    return (char *)d->header + d->header->sections[id].offset;
+    return population_writable(d->header, id);
 }
 
 static void set_b2b(struct population_row *r, const struct population_meta *meta)
@@ -52,10 +50,9 @@ static void set_b2b(struct population_row *r, const struct population_meta *meta
         r->flags |= POPULATION_B2B_RESELLER;
 }
 
-/* The word with the larger share, the lower one of equals. */
 static uint64_t dominant(const struct population_membership *m)
 {
-    uint8_t word = m->weight >= 5000 ? m->low : m->high;
+    uint8_t word = population_dominant(m);
 
     return word < POPULATION_WORDS_NONE ? word : POPULATION_WORDS_NONE;
 }
@@ -64,7 +61,7 @@ static uint64_t dominant(const struct population_membership *m)
 static uint64_t pack_words(const struct population_row *r)
 {
     const uint64_t no_archetype = (1U << POPULATION_ARCHETYPE_BITS) - 1;
-    uint64_t archetype = r->archetype_l1 < no_archetype ? r->archetype_l1 : no_archetype;
+    uint64_t archetype = r->archetype < no_archetype ? r->archetype : no_archetype;
     uint64_t words = archetype << POPULATION_ARCHETYPE_SHIFT;
 
     for (unsigned axis = 0; axis < POPULATION_AXES; axis++)
@@ -75,7 +72,7 @@ static uint64_t pack_words(const struct population_row *r)
 static void fill_columns(struct derive *d)
 {
     int64_t *ltv = section(d, POPULATION_SECTION_LTV);
-    float *churn = section(d, POPULATION_SECTION_CHURN);
+    float *churn = section(d, POPULATION_SECTION_CHURN), *clv = section(d, POPULATION_SECTION_CLV);
     int32_t *last = section(d, POPULATION_SECTION_DAYS), *first = section(d, POPULATION_SECTION_FIRST);
     uint32_t *orders = section(d, POPULATION_SECTION_ORDERS);
     uint64_t *words = section(d, POPULATION_SECTION_WORDS);
@@ -87,6 +84,7 @@ static void fill_columns(struct derive *d)
         r->churn = (r->flags & POPULATION_SCORED) ? r->churn + 0.0F : NAN;
         ltv[i] = population_net_cents(r);
         churn[i] = r->churn;
+        clv[i] = (r->flags & POPULATION_SCORED) ? r->predicted_clv : NAN;
         last[i] = r->last_day;
         first[i] = r->first_day;
         orders[i] = r->orders;
@@ -194,52 +192,6 @@ static void fill_rfm(struct derive *d)
     }
 }
 
-static void count_risk(struct population_aggregates *t, float churn)
-{
-    switch (population_risk_of(churn)) {
-    case POPULATION_RISK_CRITICAL:
-        t->critical++;
-        break;
-    case POPULATION_RISK_HIGH:
-        t->high++;
-        break;
-    case POPULATION_RISK_MEDIUM:
-        t->medium++;
-        break;
-    case POPULATION_RISK_LOW:
-        t->low++;
-        break;
-    case POPULATION_RISK_UNKNOWN:
-        return;
-    }
-    t->churn_sum += (double)churn;
-}
-
-/* False when money overflows. */
-static bool fill_totals(struct derive *d)
-{
-    struct population_aggregates *t = d->totals;
-    size_t n = d->header->rows;
-
-    t->first_day = t->last_day = CLOCK_NO_DAY;
-    for (size_t i = 0; i < n; i++) {
-        const struct population_row *r = &d->rows[i];
-        if (__builtin_add_overflow(t->gross_cents, r->gross_cents, &t->gross_cents) ||
-            __builtin_add_overflow(t->refunds_cents, r->refunds_cents, &t->refunds_cents))
-            return false;
-        t->orders += r->orders;
-        t->active += (int64_t)d->meta->as_of_day - r->last_day <= d->meta->active_window_days;
-        t->first_day = i == 0 || r->first_day < t->first_day ? r->first_day : t->first_day;
-        t->last_day = i == 0 || r->last_day > t->last_day ? r->last_day : t->last_day;
-        count_risk(t, r->churn);
-    }
-    if (n > 0) {
-        size_t rank = (95 * n + 99) / 100; /* nearest rank: the smallest value that 95 % do not exceed */
-        t->ltv_p95_cents = d->view.ltv_cents[d->view.order[POPULATION_BY_LTV][rank - 1] & ~POPULATION_ORDER_FIRST];
-    }
-    return !__builtin_sub_overflow(t->gross_cents, t->refunds_cents, &t->net_cents);
-}
-
 bool population_derive(struct population_header *h, const struct population_meta *meta, char *why, size_t why_size)
 {
     struct derive d = { .header = h, .meta = meta };
@@ -251,7 +203,6 @@ bool population_derive(struct population_header *h, const struct population_meta
     }
     population_attach(&d.view, h);
     d.rows = section(&d, POPULATION_SECTION_ROWS);
-    d.totals = section(&d, POPULATION_SECTION_AGGREGATES);
     d.items = scratch;
     d.spare = scratch + h->rows + 1;
     fill_columns(&d);
@@ -259,10 +210,8 @@ bool population_derive(struct population_header *h, const struct population_meta
     for (unsigned by = 0; by < POPULATION_ORDER_COUNT; by++)
         fill_order(&d, (enum population_order)by);
     fill_rfm(&d);
-    bool whole = fill_totals(&d);
-    if (!whole)
-        snprintf(why, why_size,
-                 "the sum of all sales does not fit in 64 bits of cents: the source holds absurd amounts");
+    bool whole = population_derive_totals(h, &d.view, why, why_size) &&
+                 population_derive_archetypes(h, &d.view, why, why_size);
     free(scratch);
     return whole;
 }

@@ -14,4 +14,16 @@
  * totals. False with the reason: no memory, or a sum that overflows. */
 bool population_derive(struct population_header *h, const struct population_meta *meta, char *why, size_t why_size);
 
+/* The parts of it in population_totals.c: columns, orders and scores must be there. False with the reason: a sum
+ * that overflows; a row in an archetype there is not; no memory. */
+bool population_derive_totals(struct population_header *h, const struct population *view, char *why, size_t why_size);
+bool population_derive_archetypes(struct population_header *h, const struct population *view, char *why,
+                                  size_t why_size);
+
+/* A section of a file that is being written. */
+static inline void *population_writable(struct population_header *h, unsigned id)
+{
+    return (char *)h + h->sections[id].offset;
+}
+
 #endif

@@ -59,6 +59,7 @@ static uint64_t section_bytes(const struct population_header *h, unsigned id)
     case POPULATION_SECTION_WORDS:
         return h->rows * sizeof(uint64_t);
     case POPULATION_SECTION_CHURN:
+    case POPULATION_SECTION_CLV:
     case POPULATION_SECTION_DAYS:
     case POPULATION_SECTION_FIRST:
     case POPULATION_SECTION_ORDERS:
@@ -69,6 +70,26 @@ static uint64_t section_bytes(const struct population_header *h, unsigned id)
         return sizeof(struct population_aggregates);
     default:
         return h->sections[id].bytes;
+    }
+}
+
+size_t population_element_bytes(unsigned id)
+{
+    switch ((enum population_section_id)id) {
+    case POPULATION_SECTION_ARCHETYPES:
+        return sizeof(struct population_archetype);
+    case POPULATION_SECTION_STAYING:
+        return sizeof(float[POPULATION_MONTHS_AHEAD]);
+    case POPULATION_SECTION_OUTLOOK:
+        return sizeof(struct population_outlook[POPULATION_MONTHS_AHEAD]);
+    case POPULATION_SECTION_MONTHS:
+        return sizeof(struct population_month);
+    case POPULATION_SECTION_COHORTS:
+        return sizeof(struct population_cohort_cell);
+    case POPULATION_SECTION_PAST:
+        return sizeof(struct population_past);
+    default:
+        return 1;
     }
 }
 
@@ -99,12 +120,33 @@ static const void *section(const struct population_header *h, unsigned id)
     return (const char *)h + h->sections[id].offset;
 }
 
+static size_t elements(const struct population_header *h, unsigned id)
+{
+    return h->sections[id].bytes / population_element_bytes(id);
+}
+
+/* What the scoring gave. */
+static void attach_given(struct population *p, const struct population_header *h)
+{
+    p->archetypes = section(h, POPULATION_SECTION_ARCHETYPES);
+    p->archetype_count = elements(h, POPULATION_SECTION_ARCHETYPES);
+    p->staying = section(h, POPULATION_SECTION_STAYING);
+    p->series_count = elements(h, POPULATION_SECTION_STAYING);
+    p->outlook = elements(h, POPULATION_SECTION_OUTLOOK) > 0 ? section(h, POPULATION_SECTION_OUTLOOK) : NULL;
+    p->months = section(h, POPULATION_SECTION_MONTHS);
+    p->month_count = elements(h, POPULATION_SECTION_MONTHS);
+    p->cohort_cells = section(h, POPULATION_SECTION_COHORTS);
+    p->cohort_count = h->cohorts;
+    p->past = elements(h, POPULATION_SECTION_PAST) > 0 ? section(h, POPULATION_SECTION_PAST) : NULL;
+}
+
 void population_attach(struct population *p, const struct population_header *h)
 {
     p->header = h;
     p->rows = section(h, POPULATION_SECTION_ROWS);
     p->ltv_cents = section(h, POPULATION_SECTION_LTV);
     p->churn = section(h, POPULATION_SECTION_CHURN);
+    p->predicted_clv = section(h, POPULATION_SECTION_CLV);
     p->last_day = section(h, POPULATION_SECTION_DAYS);
     p->first_day = section(h, POPULATION_SECTION_FIRST);
     p->orders = section(h, POPULATION_SECTION_ORDERS);
@@ -113,6 +155,7 @@ void population_attach(struct population *p, const struct population_header *h)
     for (unsigned i = 0; i < POPULATION_ORDER_COUNT; i++)
         p->order[i] = section(h, POPULATION_SECTION_ORDER_0 + i);
     p->totals = section(h, POPULATION_SECTION_AGGREGATES);
+    attach_given(p, h);
     p->count = h->rows;
     p->map_bytes = h->file_bytes;
 }

@@ -20,7 +20,16 @@ bool population_parse_name(const char *name, uint64_t *data_version);
 
 /* Slots of the id index: a power of two, at least twice the rows. */
 uint64_t population_hash_size(uint64_t rows);
-/* Fills offsets, sizes and file_bytes from `rows`, `hash_size` and the sizes given for archetypes, model and strings.
+/* Sections from here on are given by the scoring. */
+#define POPULATION_FIRST_GIVEN POPULATION_SECTION_ARCHETYPES
+/* Size of an element of a given section; of OUTLOOK and PAST there is one or none. */
+size_t population_element_bytes(unsigned id);
+/* Cells of so many cohorts, each up to the same month. */
+static inline uint64_t population_cohort_cells(uint64_t cohorts)
+{
+    return cohorts * (cohorts + 1) / 2;
+}
+/* Fills offsets, sizes and file_bytes from `rows`, `hash_size` and the sizes of the given sections.
  * rows must be at most POPULATION_MAX_ROWS, the given sizes below 2^60. */
 void population_layout(struct population_header *h);
 /* Of a whole file, its checksum field taken as 0. */

@@ -1,6 +1,6 @@
 /*
  * population_write: life of a file being written: temporary name, reserved
- * space, rows in place, derived sections, checksum, disk, final name.
+ * space, rows in place, what the scoring gave behind them, derived sections, checksum, disk, final name.
  *
  * The space is reserved before the file is mapped: writing to a mapped hole on a full disk would be SIGBUS.
  */
@@ -31,6 +31,10 @@ struct population_writer {
     size_t bytes;
     struct population_row *rows;
     uint64_t added;
+    struct {
+        void *bytes; /* a copy */
+        size_t size;
+    } given[POPULATION_SECTION_COUNT];
     char name[POPULATION_NAME_SIZE], temporary[POPULATION_NAME_SIZE + sizeof(TEMPORARY_SUFFIX)];
 };
 
@@ -56,6 +60,8 @@ static void fill_header(struct population_header *h, uint64_t rows, const struct
         .published_us = m->published_us,
         .synced_us = m->synced_us,
         .as_of_day = m->as_of_day,
+        .second_gap_days = m->second_gap_days,
+        .settings = m->settings,
         .rows = rows,
         .hash_size = population_hash_size(rows),
         .orders_loaded = m->orders_loaded,
@@ -143,8 +149,8 @@ static const char *fault_of(const struct population_writer *w, const struct popu
         return NULL;
     if (!is_probability(r->churn) || !is_probability(r->p_alive))
         return "has a churn or p_alive that is no probability";
-    if (!isfinite(r->spend_mean) || !isfinite(r->expected_orders) || !isfinite(r->predicted_clv) ||
-        !isfinite(r->predicted_clv_discounted))
+    if (!isfinite(r->spend_mean) || !isfinite(r->expected_orders) || !isfinite(r->expected_orders_90) ||
+        !isfinite(r->predicted_clv) || !isfinite(r->predicted_clv_discounted))
         return "has a prediction that is not finite";
     return NULL;
 }
@@ -156,6 +162,115 @@ bool population_writer_add(struct population_writer *w, const struct population_
     if (fault)
         return fail(why, why_size, "%s: customer %" PRId64 " %s", w->name, row->customer_id, fault);
     w->rows[w->added++] = *row;
+    return true;
+}
+
+static bool give(struct population_writer *w, unsigned id, const void *bytes, size_t size)
+{
+    if (w->given[id].bytes || size == 0)
+        return size == 0;
+    w->given[id].bytes = malloc(size);
+    if (!w->given[id].bytes)
+        return false;
+    memcpy(w->given[id].bytes, bytes, size);
+    w->given[id].size = size;
+    return true;
+}
+
+bool population_writer_set_archetypes(struct population_writer *w, const uint64_t *ids, size_t count)
+{
+    struct population_archetype *list = calloc(count + 1, sizeof(*list));
+    bool rising = true;
+
+    if (!list)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        rising &= i == 0 || ids[i] > ids[i - 1];
+        list[i].id = ids[i];
+        list[i].series = POPULATION_NO_SERIES;
+    }
+    bool given = rising && give(w, POPULATION_SECTION_ARCHETYPES, list, count * sizeof(*list));
+    free(list);
+    if (given)
+        w->header->archetypes = count;
+    return given;
+}
+
+bool population_writer_set_series(struct population_writer *w, const struct population_series *series, size_t count)
+{
+    struct population_archetype *list = w->given[POPULATION_SECTION_ARCHETYPES].bytes;
+    float(*active)[POPULATION_MONTHS_AHEAD] = calloc(count + 1, sizeof(*active));
+    bool good = active && count <= POPULATION_MAX_SERIES;
+
+    for (size_t i = 0; good && i < count; i++) {
+        good =
+            series[i].archetype < w->header->archetypes && list[series[i].archetype].series == POPULATION_NO_SERIES;
+        if (!good)
+            break;
+        list[series[i].archetype].series = (uint32_t)i;
+        memcpy(active[i], series[i].active, sizeof(*active));
+    }
+    good = good && give(w, POPULATION_SECTION_STAYING, active, count * sizeof(*active));
+    free(active);
+    return good;
+}
+
+bool population_writer_set_outlook(struct population_writer *w,
+                                   const struct population_outlook months[POPULATION_MONTHS_AHEAD])
+{
+    return give(w, POPULATION_SECTION_OUTLOOK, months, POPULATION_MONTHS_AHEAD * sizeof(*months));
+}
+
+bool population_writer_set_months(struct population_writer *w, const struct population_month *months, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (months[i].month != months[i - 1].month + 1)
+            return false;
+    return give(w, POPULATION_SECTION_MONTHS, months, count * sizeof(*months));
+}
+
+bool population_writer_set_cohorts(struct population_writer *w, const struct population_cohort_cell *cells,
+                                   size_t cohorts)
+{
+    if (cohorts > POPULATION_COHORTS ||
+        !give(w, POPULATION_SECTION_COHORTS, cells, population_cohort_cells(cohorts) * sizeof(*cells)))
+        return false;
+    w->header->cohorts = cohorts;
+    return true;
+}
+
+bool population_writer_set_past(struct population_writer *w, const struct population_past *past)
+{
+    return give(w, POPULATION_SECTION_PAST, past, sizeof(*past));
+}
+
+bool population_writer_set_model(struct population_writer *w, uint32_t format, const void *bytes, size_t size)
+{
+    w->header->model_format = format;
+    return give(w, POPULATION_SECTION_MODEL, bytes, size);
+}
+
+/* The given sections go behind the rows and what is derived from them: the file grows. */
+static bool add_given(struct population_writer *w, char *why, size_t why_size)
+{
+    size_t before = w->bytes;
+
+    for (unsigned id = POPULATION_FIRST_GIVEN; id < POPULATION_SECTION_COUNT; id++)
+        w->header->sections[id].bytes = w->given[id].size;
+    population_layout(w->header);
+    size_t bytes = w->header->file_bytes;
+    int error = bytes > before ? posix_fallocate(w->fd, (off_t)before, (off_t)(bytes - before)) : 0;
+    if (error != 0)
+        return fail(why, why_size, "cannot reserve %zu bytes for %s: %s", bytes, w->temporary, strerror(error));
+    void *map = mremap(w->header, before, bytes, MREMAP_MAYMOVE);
+    if (map == MAP_FAILED)
+        return fail(why, why_size, "cannot map %zu bytes of %s: %s", bytes, w->temporary, strerror(errno));
+    w->header = map;
+    w->bytes = bytes;
+    w->rows = (void *)((char *)map + w->header->sections[POPULATION_SECTION_ROWS].offset);
+    for (unsigned id = POPULATION_FIRST_GIVEN; id < POPULATION_SECTION_COUNT; id++)
+        if (w->given[id].size > 0)
+            memcpy((char *)map + w->header->sections[id].offset, w->given[id].bytes, w->given[id].size);
     return true;
 }
 
@@ -183,7 +298,8 @@ bool population_writer_finish(struct population_writer *w, char *why, size_t why
         done = fail(why, why_size, "%s: %" PRIu64 " customers came where %" PRIu64 " were announced", w->name,
                     w->added, w->header->rows);
     else
-        done = population_derive(w->header, &w->meta, why, why_size) && publish(w, why, why_size);
+        done = add_given(w, why, why_size) && population_derive(w->header, &w->meta, why, why_size) &&
+               publish(w, why, why_size);
     population_writer_abort(w);
     return done;
 }
@@ -200,6 +316,8 @@ void population_writer_abort(struct population_writer *w)
     }
     if (w->dir >= 0)
         close(w->dir);
+    for (unsigned id = 0; id < POPULATION_SECTION_COUNT; id++)
+        free(w->given[id].bytes);
     free(w);
 }
 

@@ -24,7 +24,8 @@ struct population_meta {
     int32_t as_of_day;
     uint64_t orders_loaded, rows_loaded, guest_rows;
     const char *currency, *model_version, *model_status;
-    int64_t active_window_days;
+    struct population_settings settings;
+    int32_t second_gap_days;
     int64_t b2b_min_ltv_cents, b2b_min_orders; /* flags are set above these */
 };
 
@@ -35,6 +36,29 @@ struct population_writer;
 struct population_writer *population_writer_new(const char *dir, uint64_t rows, const struct population_meta *meta,
                                                 char *why, size_t why_size);
 bool population_writer_add(struct population_writer *w, const struct population_row *row, char *why, size_t why_size);
+/*
+ * Each is optional and set once; false: no memory, or the data are not as described.
+ * The ids of the archetypes, ascending; a row's `archetype` is an index of them.
+ */
+bool population_writer_set_archetypes(struct population_writer *w, const uint64_t *ids, size_t count);
+/* For an archetype: its members that are active at the end of months 1…POPULATION_MONTHS_AHEAD. Answers are given for
+ * archetypes that have a series; those with the greatest net sales should (POPULATION_MAX_SERIES at most). After
+ * population_writer_set_archetypes. */
+#define POPULATION_MAX_SERIES 1024
+struct population_series {
+    uint32_t archetype;
+    float active[POPULATION_MONTHS_AHEAD];
+};
+bool population_writer_set_series(struct population_writer *w, const struct population_series *series, size_t count);
+bool population_writer_set_outlook(struct population_writer *w,
+                                   const struct population_outlook months[POPULATION_MONTHS_AHEAD]);
+/* Without gaps, oldest first, up to the as-of month. */
+bool population_writer_set_months(struct population_writer *w, const struct population_month *months, size_t count);
+/* Cells as POPULATION_SECTION_COHORTS has them, cohorts * (cohorts + 1) / 2; at most POPULATION_COHORTS cohorts. */
+bool population_writer_set_cohorts(struct population_writer *w, const struct population_cohort_cell *cells,
+                                   size_t cohorts);
+bool population_writer_set_past(struct population_writer *w, const struct population_past *past);
+bool population_writer_set_model(struct population_writer *w, uint32_t format, const void *bytes, size_t size);
 /* Finishes, fsyncs, renames and frees the writer (also on failure, where nothing is left on disk). */
 bool population_writer_finish(struct population_writer *w, char *why, size_t why_size);
 void population_writer_abort(struct population_writer *w);

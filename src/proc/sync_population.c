@@ -82,8 +82,9 @@ static bool parse_row(const PGresult *r, int i, struct population_row *row)
         .purchase_days = (uint32_t)v[10],
         .spend_days = (uint32_t)v[11],
         .spend_mean = v[11] > 0 ? (float)((double)v[12] / 100 / (double)v[11]) : 0,
-        .archetype_l1 = POPULATION_NO_ARCHETYPE,
-        .archetype_l2 = POPULATION_NO_ARCHETYPE,
+        .archetype = POPULATION_NO_ARCHETYPE,
+        .purchase_first_day = (int32_t)v[13],
+        .purchase_last_day = (int32_t)v[14],
     };
     return true;
 }
@@ -130,7 +131,14 @@ static struct population_meta meta_of(const struct conf *conf, const struct head
         .currency = h->currency,
         .model_version = "",
         .model_status = "",
-        .active_window_days = conf->active_window_days,
+        .settings = {
+            .churn_horizon_days = (int32_t)conf->churn_horizon_days,
+            .active_window_days = (int32_t)conf->active_window_days,
+            .clv_months = (int32_t)conf->clv_months,
+            .archetype_level = conf->archetype_level == CONF_ARCHETYPE_L2 ? 2 : 1,
+            .clv_discount_annual = conf->clv_discount_annual,
+            .clv_margin = conf->clv_margin,
+        },
         .b2b_min_ltv_cents = llround(conf->b2b_min_ltv * 100),
         .b2b_min_orders = conf->b2b_min_orders,
     };

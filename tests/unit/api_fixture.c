@@ -79,8 +79,7 @@ static struct population_row make_row(int i, bool scored)
         .purchase_days = orders,
         .orders_90 = (uint32_t)i % 4,
         .orders_prev_90 = 2,
-        .archetype_l1 = POPULATION_NO_ARCHETYPE,
-        .archetype_l2 = POPULATION_NO_ARCHETYPE,
+        .archetype = POPULATION_NO_ARCHETYPE,
     };
 
     if (scored)
@@ -100,7 +99,12 @@ static void publish(struct fixture *f, uint64_t version, bool scored, int64_t sy
         .currency = "USD",
         .model_version = scored ? "mbg1-20251103" : "",
         .model_status = scored ? "ok" : "",
-        .active_window_days = 365,
+        .settings = { .churn_horizon_days = 90,
+                      .active_window_days = 365,
+                      .clv_months = 12,
+                      .archetype_level = 1,
+                      .clv_discount_annual = 0.1,
+                      .clv_margin = 1 },
         .b2b_min_ltv_cents = 150000,
         .b2b_min_orders = 190,
     };

@@ -45,7 +45,12 @@ struct population_meta fixture_meta(uint64_t data_version)
         .currency = "EUR",
         .model_version = "",
         .model_status = "",
-        .active_window_days = 365,
+        .settings = { .churn_horizon_days = 90,
+                      .active_window_days = 365,
+                      .clv_months = 12,
+                      .archetype_level = 1,
+                      .clv_discount_annual = 0.1,
+                      .clv_margin = 1 },
         .b2b_min_ltv_cents = 500000,
         .b2b_min_orders = 20,
     };
@@ -77,12 +82,12 @@ static void segment(const struct fixture_shape *s, size_t i, struct population_r
         if (draw(s, i, 50 + axis, 40) == 0)
             r->axes[axis].low = r->axes[axis].high = POPULATION_WORD_NONE;
     }
-    r->archetype_l1 = draw(s, i, 60, 9);
+    r->archetype = draw(s, i, 60, FIXTURE_ARCHETYPES);
 }
 
 struct population_row fixture_row(const struct fixture_shape *s, size_t i)
 {
-    struct population_row r = { .archetype_l1 = POPULATION_NO_ARCHETYPE, .archetype_l2 = POPULATION_NO_ARCHETYPE };
+    struct population_row r = { .archetype = POPULATION_NO_ARCHETYPE };
     uint32_t tenure = draw(s, i, 1, s->spread * 40 + 1) % 1500;
 
     r.customer_id = (int64_t)i * 3 - 30 + (int64_t)draw(s, i, 2, 3);
@@ -101,6 +106,11 @@ struct population_row fixture_row(const struct fixture_shape *s, size_t i)
     return r;
 }
 
+uint64_t fixture_archetype_id(size_t i)
+{
+    return 1000 + 7 * i;
+}
+
 bool fixture_write(const char *dir, const struct fixture_shape *shape, uint64_t data_version, char *why,
                    size_t why_size)
 {
@@ -109,6 +119,11 @@ bool fixture_write(const char *dir, const struct fixture_shape *shape, uint64_t 
 
     if (!w)
         return false;
+    uint64_t ids[FIXTURE_ARCHETYPES];
+    for (size_t i = 0; i < FIXTURE_ARCHETYPES; i++)
+        ids[i] = fixture_archetype_id(i);
+    if (!population_writer_set_archetypes(w, ids, FIXTURE_ARCHETYPES))
+        abort();
     for (size_t i = 0; i < shape->rows; i++) {
         struct population_row r = fixture_row(shape, i);
         if (!population_writer_add(w, &r, why, why_size)) {

@@ -11,7 +11,8 @@
 #include "data/population.h"
 #include "data/population_write.h"
 
-#define FIXTURE_AS_OF_DAY 20400
+#define FIXTURE_AS_OF_DAY  20400
+#define FIXTURE_ARCHETYPES 9
 
 /* A directory under $TMPDIR or /tmp, in static memory; NULL: cannot be made. */
 const char *fixture_dir_make(void);
@@ -28,6 +29,7 @@ struct fixture_shape {
 
 /* Row i of a shape: always the same. */
 struct population_row fixture_row(const struct fixture_shape *shape, size_t i);
+uint64_t fixture_archetype_id(size_t i);
 /* Writes such a population; false with the reason. */
 bool fixture_write(const char *dir, const struct fixture_shape *shape, uint64_t data_version, char *why,
                    size_t why_size);

@@ -84,9 +84,8 @@ static void keeps_rows_and_header(void **state)
         assert_int_equal(p->last_day[i], r.last_day);
         assert_int_equal(p->orders[i], r.orders);
         assert_true(r.flags & POPULATION_SCORED ? p->churn[i] == r.churn : isnan(p->churn[i]));
-        assert_int_equal(p->words[i] >> POPULATION_ARCHETYPE_SHIFT, r.archetype_l1 == POPULATION_NO_ARCHETYPE
-                                                                        ? (1 << POPULATION_ARCHETYPE_BITS) - 1
-                                                                        : r.archetype_l1);
+        assert_int_equal(p->words[i] >> POPULATION_ARCHETYPE_SHIFT,
+                         r.archetype == POPULATION_NO_ARCHETYPE ? (1 << POPULATION_ARCHETYPE_BITS) - 1 : r.archetype);
     }
     assert_null(population_find(p, -1000));
     assert_null(population_find(p, INT64_MAX));
@@ -192,8 +191,7 @@ static struct population_row plain_row(int64_t id)
                                     .orders = 2,
                                     .first_day = FIXTURE_AS_OF_DAY - 245,
                                     .last_day = FIXTURE_AS_OF_DAY - 139,
-                                    .archetype_l1 = POPULATION_NO_ARCHETYPE,
-                                    .archetype_l2 = POPULATION_NO_ARCHETYPE };
+                                    .archetype = POPULATION_NO_ARCHETYPE };
 }
 
 static void b2b_marks_and_derived_values(void **state)

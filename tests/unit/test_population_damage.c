@@ -132,7 +132,7 @@ static void refuses_forged_structure(void **state)
     population_release(make(&shape, 20));
     char *good = read_file("population-20.bin", &n), *bytes = malloc(n);
     struct population_header *h = (void *)bytes;
-    for (unsigned kind = 0; kind < 12; kind++) {
+    for (unsigned kind = 0; kind < 16; kind++) {
         memcpy(bytes, good, n);
         uint32_t *hash = (void *)(bytes + h->sections[POPULATION_SECTION_HASH].offset);
         uint32_t *order = (void *)(bytes + h->sections[POPULATION_SECTION_ORDER_0 + 3].offset);
@@ -150,7 +150,7 @@ static void refuses_forged_structure(void **state)
             h->sections[POPULATION_SECTION_LTV].offset += 64;
             break;
         case 4:
-            h->sections[POPULATION_SECTION_STRINGS].bytes = UINT64_MAX - 100;
+            h->sections[POPULATION_SECTION_MODEL].bytes = UINT64_MAX - 100;
             break;
         case 5:
             h->sections[POPULATION_SECTION_ROWS].bytes -= 160;
@@ -170,6 +170,18 @@ static void refuses_forged_structure(void **state)
             break;
         case 10:
             h->format++;
+            break;
+        case 11:
+            h->archetypes++;
+            break;
+        case 12:
+            h->cohorts = 1;
+            break;
+        case 13:
+            h->cohorts = UINT64_MAX;
+            break;
+        case 14:
+            h->sections[POPULATION_SECTION_OUTLOOK].bytes = 8; /* of padding, so the layout agrees */
             break;
         default:
             h->data_version = 21; /* not what its name says */

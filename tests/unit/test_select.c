@@ -50,7 +50,7 @@ static unsigned dominant_word(const struct population_row *r, unsigned axis)
 static bool has_archetype(const struct select_filters *f, const struct population_row *r)
 {
     for (size_t i = 0; i < f->archetype_count; i++)
-        if (f->archetypes[i] == r->archetype_l1)
+        if (f->archetypes[i] == r->archetype)
             return true;
     return false;
 }
