@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/fmt.h"
-#include "data/axes_vocab.h"
+#include "model/axes_vocab.h"
 #include "model/rfm.h"
 
 #define PUT(p, text) put((p), (text), sizeof(text) - 1)

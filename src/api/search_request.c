@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "api/cursor.h"
-#include "data/axes_vocab.h"
+#include "model/axes_vocab.h"
 #include "model/rfm.h"
 
 #define MAX_MONEY        9e13

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "model/forecast.h"
 
 #define POPULATION_MAGIC        0x504f505f444e5254ULL
 #define POPULATION_FORMAT       2
@@ -26,9 +27,9 @@
 #define POPULATION_WORD_NONE    255
 #define POPULATION_NO_ARCHETYPE UINT32_MAX
 #define POPULATION_MAX_ROWS     (1U << 30)
-#define POPULATION_WORDS        16 /* places for words of an axis, the last one for "none" */
-#define POPULATION_MONTHS_AHEAD 60 /* predictions reach so far */
-#define POPULATION_COHORTS      60 /* at most */
+#define POPULATION_WORDS        16              /* places for words of an axis, the last one for "none" */
+#define POPULATION_MONTHS_AHEAD FORECAST_MONTHS /* predictions reach so far */
+#define POPULATION_COHORTS      60              /* at most */
 
 /* Packed words of a row (see POPULATION_SECTION_WORDS). */
 #define POPULATION_WORDS_NONE      15U /* in the 4 bits of an axis: no dominant word */
@@ -112,7 +113,7 @@ enum population_section_id {
     /* given by the scoring; each may be empty */
     POPULATION_SECTION_ARCHETYPES, /* struct population_archetype[archetypes], by id ascending */
     POPULATION_SECTION_STAYING,    /* float[series][POPULATION_MONTHS_AHEAD], see struct population_archetype */
-    POPULATION_SECTION_OUTLOOK,    /* struct population_outlook[POPULATION_MONTHS_AHEAD] */
+    POPULATION_SECTION_OUTLOOK,    /* struct forecast_month[POPULATION_MONTHS_AHEAD] */
     POPULATION_SECTION_MONTHS,     /* struct population_month[], oldest first, without gaps, up to the as-of month */
     POPULATION_SECTION_COHORTS,    /* struct population_cohort_cell[]: for each of the last `cohorts` months up to the
                                       as-of month, oldest first, the cells of that month and all later ones */
@@ -157,17 +158,6 @@ struct population_archetype {
     double expected_orders_90;
 };
 #define POPULATION_NO_SERIES UINT32_MAX
-
-/* What is expected of one month ahead, before seasonal factor and back-test correction. Money as money. */
-struct population_outlook {
-    double orders, revenue;  /* of present customers, in the month */
-    double revenue_variance; /* of that revenue, customers taken as independent */
-    double active;           /* present customers that are active at the end of the month */
-    double active_variance;
-    double new_customers;           /* with their first order in the month */
-    double new_orders, new_revenue; /* in the month, of all who are new since the as-of day, first orders included */
-    double new_active;              /* of all those: active at the end of the month */
-};
 
 /* One calendar month of the past, orders of customers only. */
 struct population_month {
@@ -227,7 +217,7 @@ struct population {
     const struct population_aggregates *totals;
     const struct population_archetype *archetypes;
     const float (*staying)[POPULATION_MONTHS_AHEAD];
-    const struct population_outlook *outlook; /* NULL while unscored */
+    const struct forecast_month *outlook; /* NULL while unscored */
     const struct population_month *months;
     const struct population_cohort_cell *cohort_cells;
     const struct population_past *past; /* NULL: no scoring so long ago */

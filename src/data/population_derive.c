@@ -14,7 +14,10 @@
 #include "base/hash.h"
 #include "data/population_format.h"
 #include "data/select.h"
+#include "model/axes_vocab.h"
 #include "model/rfm.h"
+
+_Static_assert(AXIS_COUNT == POPULATION_AXES, "the axes of a row");
 
 #define RESELLER_ORDERS   20
 #define RESELLER_PRODUCTS 50

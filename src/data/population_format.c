@@ -81,7 +81,7 @@ size_t population_element_bytes(unsigned id)
     case POPULATION_SECTION_STAYING:
         return sizeof(float[POPULATION_MONTHS_AHEAD]);
     case POPULATION_SECTION_OUTLOOK:
-        return sizeof(struct population_outlook[POPULATION_MONTHS_AHEAD]);
+        return sizeof(struct forecast_month[POPULATION_MONTHS_AHEAD]);
     case POPULATION_SECTION_MONTHS:
         return sizeof(struct population_month);
     case POPULATION_SECTION_COHORTS:

@@ -216,7 +216,7 @@ bool population_writer_set_series(struct population_writer *w, const struct popu
 }
 
 bool population_writer_set_outlook(struct population_writer *w,
-                                   const struct population_outlook months[POPULATION_MONTHS_AHEAD])
+                                   const struct forecast_month months[POPULATION_MONTHS_AHEAD])
 {
     return give(w, POPULATION_SECTION_OUTLOOK, months, POPULATION_MONTHS_AHEAD * sizeof(*months));
 }

@@ -51,7 +51,7 @@ struct population_series {
 };
 bool population_writer_set_series(struct population_writer *w, const struct population_series *series, size_t count);
 bool population_writer_set_outlook(struct population_writer *w,
-                                   const struct population_outlook months[POPULATION_MONTHS_AHEAD]);
+                                   const struct forecast_month months[POPULATION_MONTHS_AHEAD]);
 /* Without gaps, oldest first, up to the as-of month. */
 bool population_writer_set_months(struct population_writer *w, const struct population_month *months, size_t count);
 /* Cells as POPULATION_SECTION_COHORTS has them, cohorts * (cohorts + 1) / 2; at most POPULATION_COHORTS cohorts. */

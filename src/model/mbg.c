@@ -7,6 +7,18 @@
 
 #include "model/special.h"
 
+struct mbg_history mbg_history_of(uint32_t purchase_days, int32_t first_day, int32_t last_day, int32_t as_of_day)
+{
+    int64_t t = (int64_t)as_of_day - first_day, tx = (int64_t)last_day - first_day;
+
+    t = t < 0 ? 0 : t;
+    tx = purchase_days < 2 || tx < 0 ? 0 : tx > t ? t : tx;
+    return (struct mbg_history){ .x = purchase_days < 2 ? 0 : purchase_days - 1,
+                                 .tx = (float)tx / 7,
+                                 .t = (float)t / 7,
+                                 .count = 1 };
+}
+
 /* ln psi; -INFINITY when the customer can't have left. */
 static double log_psi(const struct mbg_params *p, double x, double tx, double t)
 {

@@ -20,7 +20,8 @@
 
 struct mbg_params {
     double r, alpha, a, b;
-    bool bg; /* the BG/NBD variant: no dropout before the first repeat purchase */
+    int64_t
+        bg; /* 1: the BG/NBD variant, no dropout before the first repeat purchase; so wide that there is no padding */
 };
 
 /* One distinct history and the number of customers who share it. */
@@ -37,6 +38,10 @@ struct mbg_fit {
     bool converged;
     bool dropout_identified; /* false: the fit sits on the boundary where nobody ever leaves */
 };
+
+/* The history of a customer who bought on `purchase_days` distinct days, the first and the last as given, day
+ * numbers. Days out of order are taken as the nearest sound history; 0 purchase days count as one. */
+struct mbg_history mbg_history_of(uint32_t purchase_days, int32_t first_day, int32_t last_day, int32_t as_of_day);
 
 /* ln likelihood of one history. */
 double mbg_log_likelihood(const struct mbg_params *p, double x, double tx, double t);

@@ -144,7 +144,7 @@ static void keeps_what_the_scoring_gave(void **state)
     struct population_writer *w = begin(3, shape.rows);
     uint64_t ids[FIXTURE_ARCHETYPES];
     struct population_series series[2] = { { .archetype = 4 }, { .archetype = 0 } };
-    struct population_outlook outlook[POPULATION_MONTHS_AHEAD] = { { 0 } };
+    struct forecast_month outlook[POPULATION_MONTHS_AHEAD] = { { 0 } };
     struct population_month months[3] = { { .month = 24300 }, { .month = 24301 }, { .month = 24302, .orders = 5 } };
     struct population_cohort_cell cells[6] = { { .customers = 1 }, { .customers = 2 }, { .customers = 3 },
                                                { .customers = 4 }, { .customers = 5 }, { .customers = 6 } };

@@ -2,15 +2,15 @@
  * axes_vocab: the words of the nine axes (CONTRACT 1.3). One table for search, segments, configuration and scoring.
  *
  * The order of the axes is the order of struct population_row.axes; a word's
- * index in its axis is the number kept in population files, so rows and words are only ever appended.
+ * index in its axis is the number kept in population files, so rows and words are only ever appended. Gate words come
+ * first, then the others in the order of their anchors.
  */
-#ifndef DATA_AXES_VOCAB_H
-#define DATA_AXES_VOCAB_H
+#ifndef MODEL_AXES_VOCAB_H
+#define MODEL_AXES_VOCAB_H
 
 #include <stdbool.h>
 
 #include "base/str.h"
-#include "data/population.h"
 
 #define AXES_MAX_WORDS 6
 
@@ -26,7 +26,6 @@ enum axis_id {
     AXIS_SHOPPING_MATURITY,
     AXIS_COUNT
 };
-_Static_assert(AXIS_COUNT == POPULATION_AXES, "the axes of a row");
 
 struct axis_word {
     const char *name, *display_name, *description;
@@ -42,11 +41,11 @@ struct axis {
     struct axis_word words[AXES_MAX_WORDS];
 };
 
-extern const struct axis axes_vocab[POPULATION_AXES];
+extern const struct axis axes_vocab[AXIS_COUNT];
 
 int axes_vocab_find(struct str name);                     /* by name or alias; -1: no such axis */
 int axes_vocab_find_word(unsigned axis, struct str word); /* -1: no such word on the axis */
-/* The word's text, NULL past the end (POPULATION_WORD_NONE and damaged numbers included). */
+/* The word's text, NULL past the end (damaged numbers included). */
 const char *axes_vocab_word(unsigned axis, unsigned word);
 
 #endif

@@ -1,12 +1,12 @@
 /*
  * axes_vocab: see the header.
  */
-#include "data/axes_vocab.h"
+#include "model/axes_vocab.h"
 
 #include <stddef.h>
 
 /* clang-format off */
-const struct axis axes_vocab[POPULATION_AXES] = {
+const struct axis axes_vocab[AXIS_COUNT] = {
     [AXIS_PURCHASE_FREQUENCY] = {
         .name = "purchase_frequency",
         .display_name = "Purchase frequency",
@@ -134,7 +134,7 @@ const struct axis axes_vocab[POPULATION_AXES] = {
 
 int axes_vocab_find(struct str name)
 {
-    for (int i = 0; i < POPULATION_AXES; i++) {
+    for (int i = 0; i < AXIS_COUNT; i++) {
         const struct axis *a = &axes_vocab[i];
 
         if (str_eq_lit(name, a->name) || (a->alias != NULL && str_eq_lit(name, a->alias)))
@@ -145,7 +145,7 @@ int axes_vocab_find(struct str name)
 
 int axes_vocab_find_word(unsigned axis, struct str word)
 {
-    if (axis >= POPULATION_AXES)
+    if (axis >= AXIS_COUNT)
         return -1;
     for (unsigned i = 0; i < axes_vocab[axis].word_count; i++) {
         if (str_eq_lit(word, axes_vocab[axis].words[i].name))
@@ -156,7 +156,7 @@ int axes_vocab_find_word(unsigned axis, struct str word)
 
 const char *axes_vocab_word(unsigned axis, unsigned word)
 {
-    if (axis >= POPULATION_AXES || word >= axes_vocab[axis].word_count)
+    if (axis >= AXIS_COUNT || word >= axes_vocab[axis].word_count)
         return NULL;
     return axes_vocab[axis].words[word].name;
 }
