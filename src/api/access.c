@@ -174,6 +174,18 @@ void access_log_scope(struct api_request *q, const char *required)
     event_log(EVENT_INSUFFICIENT_SCOPE, f.list, f.count, "a valid key lacks the scope this needs");
 }
 
+void access_log_limited(struct api_request *q, const char *policy, int64_t retry_after_s, int64_t suppressed)
+{
+    struct fields f;
+
+    add_context(&f, q);
+    add(&f, event_cstr("policy", policy));
+    add(&f, key_field(q));
+    add(&f, event_i64("retry_after_seconds", retry_after_s));
+    add(&f, event_i64("suppressed", suppressed));
+    event_log(EVENT_RATE_LIMIT_EXCEEDED, f.list, f.count, "a client asks more often than it may");
+}
+
 void access_log_validation(struct api_request *q, const struct params *p)
 {
     struct buf text;

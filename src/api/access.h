@@ -24,6 +24,8 @@ void access_ended(struct api_request *q, enum http_end end, int status, size_t b
 void access_log_plain(struct api_request *q, enum event_id id, const char *sentence);
 void access_log_bad_key(struct api_request *q, struct str credential, const char *reason);
 void access_log_scope(struct api_request *q, const char *required);
+/* rate_limit_exceeded; the caller samples. */
+void access_log_limited(struct api_request *q, const char *policy, int64_t retry_after_s, int64_t suppressed);
 void access_log_validation(struct api_request *q, const struct params *p);
 void access_log_unexpected(struct api_request *q, const char *type);
 /* load_shed, at most one line in 10 s. */

@@ -26,7 +26,7 @@ static bool init_constants(struct api *a)
     cursor_key(a->cursor_key, conf->admin_key);
     return headers_init(&a->headers, &a->constants, conf->http_max_age) &&
            cors_init(&a->cors, &a->constants, conf->allowed_origins) &&
-           cidr_list_parse(&a->trusted_proxies, conf->trusted_proxies, &bad);
+           cidr_list_parse(&a->trusted_proxies, conf->trusted_proxies, &bad) && limits_init(&a->limits, conf);
 }
 
 struct api *api_new(const struct api_env *env)

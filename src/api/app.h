@@ -15,6 +15,7 @@
 #include "api/cors.h"
 #include "api/dataset.h"
 #include "api/headers.h"
+#include "api/limits.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/hash.h"
@@ -31,6 +32,7 @@ struct api {
     struct headers headers;
     struct cors cors;
     struct cidr_list trusted_proxies;
+    struct limits limits;
     struct buf head, body, scratch;
     struct dataset_slot data; /* what is served now */
     uint64_t etag_seed;

@@ -47,12 +47,17 @@ static bool is_base64url(char c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
+bool auth_is_key_text(struct str text)
+{
+    return str_starts(text, API_KEY_PREFIX);
+}
+
 /* Has what calls itself an API key the shape of one? */
 static bool is_well_formed(struct str s)
 {
     const size_t prefix = sizeof(API_KEY_PREFIX) - 1;
 
-    if (!str_starts(s, API_KEY_PREFIX))
+    if (!auth_is_key_text(s))
         return true;
     if (s.len != prefix + API_KEY_RANDOM_CHARS)
         return false;
@@ -107,7 +112,7 @@ const char *auth_reason_name(enum metric_auth_reason reason)
 
 char *auth_key_prefix(char dst[AUTH_KEY_PREFIX_SIZE], struct str credential)
 {
-    size_t shown = str_starts(credential, API_KEY_PREFIX) || str_starts(credential, "sk_live_") ? 10 : 4;
+    size_t shown = auth_is_key_text(credential) || str_starts(credential, "sk_live_") ? 10 : 4;
 
     if (credential.len > shown)
         credential.len = shown;

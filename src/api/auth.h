@@ -27,9 +27,11 @@ enum auth_scope {
 };
 
 struct auth_identity {
-    unsigned scopes;   /* bits; 0: nobody */
-    bool is_admin_key; /* the ADMIN_KEY setting */
-    int64_t key_id;    /* row of api_keys; 0: none */
+    unsigned scopes;       /* bits; 0: nobody */
+    bool is_admin_key;     /* the ADMIN_KEY setting */
+    int64_t key_id;        /* row of api_keys; 0: none */
+    int32_t rate_per_hour; /* the key's own; 0: that of the policy */
+    char key_prefix[AUTH_KEY_PREFIX_SIZE];
 };
 
 /* What the caller sent to prove who he is. */
@@ -51,6 +53,8 @@ struct auth_credential auth_credential_find(const struct http_head *head, bool a
 /* Whose credential it is; false with the reason when nobody's. */
 bool auth_identify(const char *admin_key, const struct auth_credential *c, struct auth_identity *id,
                    enum metric_auth_reason *reason);
+/* Does it begin as API keys do? */
+bool auth_is_key_text(struct str text);
 bool auth_allows(const struct auth_identity *id, enum auth_level level);
 
 const char *auth_reason_name(enum metric_auth_reason reason); /* "unknown", … */

@@ -140,6 +140,38 @@ static struct str details_end(struct json_writer *w)
     return w->out->failed ? STR_NONE : buf_str(w->out);
 }
 
+static const char *period_name(int64_t period_s)
+{
+    switch (period_s) {
+    case 1:
+        return "second";
+    case 60:
+        return "minute";
+    case 3600:
+        return "hour";
+    default:
+        return "day";
+    }
+}
+
+void error_rate_limited(struct api_request *q, const char *policy, const struct conf_rate *rate,
+                        unsigned retry_after_s)
+{
+    struct json_writer w;
+    char message[80];
+
+    snprintf(message, sizeof(message), "Rate limit exceeded: %lld per 1 %s", (long long)rate->count,
+             period_name(rate->period_s));
+    details_begin(q, &w);
+    json_kv_int(&w, "limit", rate->count);
+    json_kv_cstr(&w, "policy", policy);
+    error_send(q, &(struct error_answer){ .status = 429,
+                                          .code = "RATE_LIMIT_EXCEEDED",
+                                          .message = message,
+                                          .details = details_end(&w),
+                                          .retry_after_s = retry_after_s });
+}
+
 void error_not_found(struct api_request *q, const char *resource, struct str identifier)
 {
     struct json_writer w;

@@ -12,6 +12,7 @@
 #include "core/json.h"
 
 struct api_request;
+struct conf_rate;
 struct params;
 
 #define ERROR_RETRY_NO_DATA_S 10
@@ -33,6 +34,9 @@ void error_http(struct api_request *q, int status);
 void error_bad_request(struct api_request *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void error_authentication(struct api_request *q, const char *message);
 void error_authorization(struct api_request *q, const char *scope);
+/* 429: `Rate limit exceeded: 50 per 1 hour`. */
+void error_rate_limited(struct api_request *q, const char *policy, const struct conf_rate *rate,
+                        unsigned retry_after_s);
 /* `Customer 1 not found` with details; `resource` begins with a small letter. */
 void error_not_found(struct api_request *q, const char *resource, struct str identifier);
 /* 400: a word outside a closed list (NULL-terminated). */

@@ -100,6 +100,8 @@ static struct auth_credential credential_in_query(struct api_request *q)
 static void refuse_credential(struct api_request *q, const struct auth_credential *c, enum metric_auth_reason reason)
 {
     metrics_add(METRIC_AUTH_FAILURES, (unsigned)reason, 0, 0, 1);
+    if (!limits_pass_failure(q))
+        return;
     if (reason != METRIC_AUTH_MISSING) {
         access_log_bad_key(q, c->value, auth_reason_name(reason));
         error_authentication(q, "Invalid or inactive API key");
@@ -117,7 +119,7 @@ static bool check_access(struct api_request *q)
     struct auth_credential c;
 
     if (level == AUTH_PUBLIC)
-        return true;
+        return limits_pass_public(q);
     c = auth_credential_find(q->http->head, request_on_admin_path(q));
     if (c.source == AUTH_FROM_NOWHERE && (q->route->flags & ROUTE_QUERY_KEY))
         c = credential_in_query(q);
@@ -126,7 +128,7 @@ static bool check_access(struct api_request *q)
         return false;
     }
     if (auth_allows(&q->identity, level))
-        return true;
+        return limits_pass(q);
     metrics_add(METRIC_AUTH_FAILURES, METRIC_AUTH_SCOPE, 0, 0, 1);
     access_log_scope(q, level == AUTH_ADMIN ? "admin" : "read");
     error_authorization(q, level == AUTH_ADMIN ? "admin" : "read");

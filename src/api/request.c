@@ -198,6 +198,7 @@ static void write_variable_headers(struct api_request *q, struct buf *out, struc
         buf_add_str(out, tag);
         buf_add_str(out, STR_LIT("\r\n"));
     }
+    limits_write_headers(q, out);
     write_cors(q, out);
     if (client_used_tls(q))
         buf_add_str(out, STR_LIT("Strict-Transport-Security: max-age=31536000\r\n"));

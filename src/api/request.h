@@ -1,7 +1,7 @@
 /*
  * request: one request on its way through the server, in the fixed order
  *
- *   correlation id, CORS, route, size, authentication, scope, deadline, body,
+ *   correlation id, CORS, route, size, authentication, scope, rate, deadline, body,
  *   parameters, handler, headers, access event and metrics.
  *
  * An error at any step leaves by the same tail: request_reply. A handler
@@ -16,6 +16,7 @@
 
 #include "api/app.h"
 #include "api/auth.h"
+#include "api/limits.h"
 #include "api/routes.h"
 #include "base/rng.h"
 #include "core/json.h"
@@ -31,6 +32,7 @@ struct api_request {
     unsigned param_count;
     struct str correlation_id;
     struct auth_identity identity;
+    struct limits_shown limits;
     struct dataset *data;     /* held until the end; set for ROUTE_DATA, may be NULL: no data yet */
     const struct json *body;  /* ROUTE_BODY: an object; NULL: none was sent */
     struct str extra_headers; /* finished lines, in the arena */

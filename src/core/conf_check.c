@@ -174,13 +174,16 @@ static void check_networks(const struct checker *k, const char *name, const char
 {
     struct str rest = str_from(list), item;
     struct cidr network;
-    size_t networks = 0;
+    size_t networks = 0, keys = 0;
 
     while (str_split(&rest, ',', &item)) {
         item = str_trim(item);
-        if (item.len == 0 || (keys_too && str_starts(item, "pk_live_")))
+        if (item.len == 0)
             continue;
-        if (!cidr_parse(item, &network))
+        if (keys_too && str_starts(item, "pk_live_")) {
+            if (++keys == CIDR_MAX + 1)
+                problem(k, name, ": more than %d key prefixes", CIDR_MAX);
+        } else if (!cidr_parse(item, &network))
             problem(k, name, ": %.*s is no address or CIDR%s", shown(item), item.p,
                     keys_too ? " and no key prefix (pk_live_…)" : "");
         else if (++networks == CIDR_MAX + 1)

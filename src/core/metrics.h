@@ -29,6 +29,7 @@ enum metric_dim {
     METRICS_DIM_STATUS,
     METRICS_DIM_CONN_STATE,
     METRICS_DIM_AUTH_REASON,
+    METRICS_DIM_POLICY,
     METRICS_DIM_QUERY,
     METRICS_DIM_DB_ERROR,
     METRICS_DIM_SYNC_MODE,   /* enum sb_mode */
@@ -76,6 +77,17 @@ enum metric_auth_reason {
     METRIC_AUTH_MALFORMED,
     METRIC_AUTH_SCOPE,
     METRIC_AUTH_REASONS
+};
+/* Rate policies (CONTRACT 4), and DENY_LIST. */
+enum metric_policy {
+    METRIC_POLICY_DEFAULT,
+    METRIC_POLICY_NL,
+    METRIC_POLICY_QUERY,
+    METRIC_POLICY_SYNC,
+    METRIC_POLICY_ANONYMOUS,
+    METRIC_POLICY_AUTH_FAILURE,
+    METRIC_POLICY_DENY_LIST,
+    METRIC_POLICIES
 };
 /* What a statement of a worker is for; sync's and the probe's own are not counted here. */
 enum metric_query {
@@ -126,6 +138,7 @@ enum metric_id {
     METRIC_HTTP_DURATION,     /* histogram: method, endpoint */
     METRIC_HTTP_IN_PROGRESS,  /* gauge: endpoint ("all") */
     METRIC_HTTP_CONNECTIONS,  /* gauge: state */
+    METRIC_RATE_LIMITED,      /* counter: policy */
     METRIC_AUTH_FAILURES,     /* counter: reason */
     METRIC_DB_QUERY_DURATION, /* histogram: query_type */
     METRIC_DB_QUERY_ERRORS,   /* counter: query_type, error_type */

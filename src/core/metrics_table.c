@@ -34,6 +34,11 @@ const struct metric metrics_table[METRIC_COUNT] = {
                                   .type = METRIC_GAUGE,
                                   .dims = { METRICS_DIM_CONN_STATE },
                                   .labels = { "state" } },
+    [METRIC_RATE_LIMITED] = { .name = "rate_limited_total",
+                              .help = "Requests refused by a rate policy.",
+                              .type = METRIC_COUNTER,
+                              .dims = { METRICS_DIM_POLICY },
+                              .labels = { "policy" } },
     [METRIC_AUTH_FAILURES] = { .name = "auth_failures_total",
                                .help = "Requests refused for their credential.",
                                .type = METRIC_COUNTER,
@@ -171,6 +176,8 @@ static const char *const statuses[METRIC_STATUSES] = { "1xx", "2xx", "3xx", "4xx
 static const char *const conn_states[METRIC_CONN_STATES] = { "active", "idle" };
 static const char *const auth_reasons[METRIC_AUTH_REASONS] = { "missing", "unknown",   "expired",
                                                                "revoked", "malformed", "scope" };
+static const char *const policies[METRIC_POLICIES] = { "default",   "nl",           "query",    "sync",
+                                                       "anonymous", "auth_failure", "deny_list" };
 static const char *const queries[METRIC_QUERIES] = { "customer_orders", "other" };
 static const char *const db_errors[METRIC_DB_ERRORS] = { "statement", "unavailable", "timeout" };
 static const char *const sync_results[METRIC_SYNC_RESULTS] = { "read", "inserted", "updated", "deleted", "skipped" };
@@ -183,6 +190,7 @@ const struct metrics_words metrics_words[METRICS_DIM_COUNT] = {
     [METRICS_DIM_STATUS] = WORDS(statuses),
     [METRICS_DIM_CONN_STATE] = WORDS(conn_states),
     [METRICS_DIM_AUTH_REASON] = WORDS(auth_reasons),
+    [METRICS_DIM_POLICY] = WORDS(policies),
     [METRICS_DIM_QUERY] = WORDS(queries),
     [METRICS_DIM_DB_ERROR] = WORDS(db_errors),
     [METRICS_DIM_SYNC_MODE] = { .count = SB_MODE_COUNT, .name_of = sb_mode_name },

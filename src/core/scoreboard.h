@@ -20,8 +20,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/limit.h"
+
 #define SB_MAGIC     0x31444e4f52544150ULL /* "PATROND1" */
-#define SB_LAYOUT    2                     /* raised with every change of the structs below */
+#define SB_LAYOUT    3                     /* raised with every change of the structs below */
 #define SB_SLOTS     160
 #define SB_COUNTERS  12288
 #define SB_MAX_INDEX 64
@@ -238,6 +240,7 @@ struct scoreboard {
     _Alignas(64) _Atomic uint32_t sync_seq;
     struct sb_sync sync; /* writer: the sync process */
     _Alignas(64) struct sb_mailbox mailbox;
+    struct limit_table limits;
     _Alignas(64) _Atomic uint32_t retire_seq; /* odd while the master moves a slot's counters to `retired` */
     _Alignas(64) _Atomic uint64_t retired[SB_COUNTERS];
     _Alignas(64) struct sb_slot slots[SB_SLOTS];

@@ -43,7 +43,7 @@ class Patrond:
         self.admin_key = settings.get("ADMIN_KEY") or secrets.token_hex(16)
         self.settings = {"LISTEN": f"127.0.0.1:{self.port}", "WORKERS": 2, "STATE_DIR": self.directory / "state",
                          "RUN_DIR": self.directory / "run", "ADMIN_KEY": self.admin_key, "ENVIRONMENT": "test",
-                         "ENABLE_SALES_SYNC": "false", "LOG_LEVEL": "INFO"}
+                         "ENABLE_SALES_SYNC": "false", "LOG_LEVEL": "INFO", "ALLOW_LIST": "127.0.0.0/8"}
         self.settings.update(settings)
         self.file = self.directory / "patrond.conf"
         self.lines, self._reader, self.process = [], None, None

@@ -36,8 +36,8 @@ static struct conf *load_conf(const char *dir, const char *settings)
     buf_init(&problems, 65536);
     buf_init(&warnings, 65536);
     buf_printf(&text,
-               "ADMIN_KEY = " FIXTURE_KEY "\nDATABASE_URL = postgresql:///x\nSTATE_DIR = %s\nRUN_DIR = %s\n%s\n", dir,
-               dir, settings);
+               "ADMIN_KEY = " FIXTURE_KEY "\nDATABASE_URL = postgresql:///x\nSTATE_DIR = %s\nRUN_DIR = %s\n%s\n%s\n",
+               dir, dir, strstr(settings, "ALLOW_LIST") == NULL ? "ALLOW_LIST = 0.0.0.0" : "", settings);
     MUST(sys_write_file(dir, "patrond.conf", text.data, text.len, 0600) == 0);
     snprintf(path, sizeof(path), "%s/patrond.conf", dir);
     c = conf_load(path, &problems, &warnings);

@@ -21,7 +21,8 @@ struct fixture {
     struct api *api;
 };
 
-/* `settings`: further lines of the configuration. `version` 0: no population. Aborts on failure. */
+/* `settings`: further lines of the configuration; without ALLOW_LIST among them nothing is limited. `version` 0: no
+ * population. Aborts on failure. */
 void fixture_start(struct fixture *f, const char *settings, uint64_t version);
 void fixture_stop(struct fixture *f);
 /* Writes a population of that version; `scored`: with churn, segments and the like. */
