@@ -1,8 +1,9 @@
 -- What the scoring needs of a customer's past, and what it says of every customer.
 
 ALTER TABLE customer_facts
-    ADD COLUMN purchase_list int[] NOT NULL DEFAULT '{}', -- the purchase days, ascending
-    ADD COLUMN spend_list bigint[] NOT NULL DEFAULT '{}'; -- their net sales in cents
+    ADD COLUMN day_list int[] NOT NULL DEFAULT '{}', -- days with an order, ascending: 2 * day + 1 for a purchase day
+    ADD COLUMN order_list int[] NOT NULL DEFAULT '{}', -- orders of those days
+    ADD COLUMN net_list bigint[] NOT NULL DEFAULT '{}'; -- net sales of those days in cents
 
 ALTER TABLE sync_state
     ADD COLUMN refit boolean NOT NULL DEFAULT true; -- a full load has changed lines since the models were fitted
@@ -11,7 +12,8 @@ UPDATE sync_state SET facts_all = true;
 -- The fit that scorings of the as-of day use, as bytes of this program: where it can't read them, it fits anew.
 ALTER TABLE model_runs
     ADD COLUMN state bytea,
-    ADD COLUMN run_number int NOT NULL DEFAULT 1; -- of the as-of day
+    ADD COLUMN fit_number int NOT NULL DEFAULT 1, -- of the as-of day
+    ADD COLUMN fits jsonb; -- work and time of each step
 
 -- Ours: the newest scores. A row is rewritten when anything in it or in fact_customer_current changes (digest).
 CREATE TABLE customer_scores (

@@ -71,43 +71,55 @@ static void count_order(const struct facts_line *l, int32_t as_of_day, int last_
     f->order_years += *year != last_year;
 }
 
-static void end_day(int32_t day, int64_t gross, int64_t net, struct facts_day *days, struct facts *f)
+static void end_day(const struct facts_day *d, struct facts_day *days, struct facts *f)
 {
-    if (gross <= 0)
-        return;
     if (days != NULL)
-        days[f->purchase_days] = (struct facts_day){ day, net };
+        days[f->order_days] = *d;
+    f->order_days++;
+    if (!d->purchase)
+        return;
     if (f->purchase_days++ == 0)
-        f->purchase_first_day = day;
-    f->purchase_last_day = day;
-    if (net > 0) {
+        f->purchase_first_day = d->day;
+    f->purchase_last_day = d->day;
+    if (d->net_cents > 0) {
         f->spend_days++;
-        f->spend_cents += net;
+        f->spend_cents += d->net_cents;
     }
+}
+
+static void add_amounts(const struct facts_line *l, struct facts *f)
+{
+    f->gross_cents += l->sales_cents;
+    f->refunds_cents += l->refunds_cents;
+    f->list_cents += l->sales_cents + l->discount_cents;
+    f->discount_cents += l->discount_cents;
+    f->discounted_cents += l->discount_cents > 0 ? l->sales_cents : 0;
 }
 
 static void walk_time(const struct facts_line *lines, size_t n, int32_t as_of_day, struct facts_day *days,
                       struct facts *f)
 {
-    int64_t gross = 0, net = 0;
+    struct facts_day today = { 0 };
+    int64_t gross = 0;
     int year = 0;
 
     f->first_day = f->purchase_first_day = lines[0].day;
     f->last_day = f->purchase_last_day = lines[n - 1].day;
     for (size_t i = 0; i < n; i++) {
         const struct facts_line *l = &lines[i];
-        if (i == 0 || l->ordinal != lines[i - 1].ordinal)
+        if (i == 0 || l->ordinal != lines[i - 1].ordinal) {
             count_order(l, as_of_day, year, &year, f);
-        f->gross_cents += l->sales_cents;
-        f->refunds_cents += l->refunds_cents;
-        f->list_cents += l->sales_cents + l->discount_cents;
-        f->discount_cents += l->discount_cents;
-        f->discounted_cents += l->discount_cents > 0 ? l->sales_cents : 0;
+            today.orders++;
+        }
+        add_amounts(l, f);
         gross += l->sales_cents;
-        net += l->sales_cents - l->refunds_cents;
+        today.net_cents += l->sales_cents - l->refunds_cents;
         if (i + 1 == n || lines[i + 1].day != l->day) {
-            end_day(l->day, gross, net, days, f);
-            gross = net = 0;
+            today.day = l->day;
+            today.purchase = gross > 0;
+            end_day(&today, days, f);
+            today = (struct facts_day){ 0 };
+            gross = 0;
         }
     }
 }

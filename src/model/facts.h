@@ -7,6 +7,7 @@
 #ifndef MODEL_FACTS_H
 #define MODEL_FACTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct facts {
     int32_t first_day, last_day;                   /* of orders */
     uint32_t orders, lines, products;              /* distinct orders, all lines, distinct products */
     uint32_t orders_90, orders_prev_90;            /* in the 90 days up to the as-of day, and the 90 before */
+    uint32_t order_days;                           /* days with an order */
     uint32_t purchase_days;                        /* days with gross sales above zero: x + 1 */
     int32_t purchase_first_day, purchase_last_day; /* first_day and last_day when there is no purchase day */
     uint32_t spend_days;                           /* purchase days with net sales above zero */
@@ -39,14 +41,16 @@ struct facts {
         repeat_products; /* products of orders after the first (once an order), and those bought before */
 };
 
-/* A purchase day and its net sales, which may be 0 or less. */
+/* A day with orders. */
 struct facts_day {
     int32_t day;
-    int64_t net_cents;
+    int64_t net_cents; /* returns included */
+    uint32_t orders;
+    bool purchase; /* gross sales above zero: a purchase day */
 };
 
 /* lines[0..n), n > 0, in any order, none after as_of_day; they are reordered. Unless `days` (room for n) is NULL, its
- * first out->purchase_days elements become the purchase days, ascending. */
+ * first out->order_days elements become the days with orders, ascending. */
 void facts_compute(struct facts_line *lines, size_t n, int32_t as_of_day, struct facts_day *days, struct facts *out);
 
 #endif

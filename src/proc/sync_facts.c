@@ -118,10 +118,13 @@ static void put_facts(struct buf *out, int64_t customer, const struct facts *f, 
         (long long)f->discount_cents, (long long)f->discounted_cents, f->category_lines, f->category_entropy,
         f->weekend_orders, f->holiday_orders, f->quarter_orders[0], f->quarter_orders[1], f->quarter_orders[2],
         f->quarter_orders[3], f->order_years, f->repeat_products, f->later_products);
-    for (uint32_t i = 0; i < f->purchase_days; i++)
-        buf_printf(out, "%s%d", i > 0 ? "," : "", days[i].day);
+    for (uint32_t i = 0; i < f->order_days; i++)
+        buf_printf(out, "%s%d", i > 0 ? "," : "", 2 * days[i].day + days[i].purchase);
     buf_add_cstr(out, "}\t{");
-    for (uint32_t i = 0; i < f->purchase_days; i++)
+    for (uint32_t i = 0; i < f->order_days; i++)
+        buf_printf(out, "%s%u", i > 0 ? "," : "", days[i].orders);
+    buf_add_cstr(out, "}\t{");
+    for (uint32_t i = 0; i < f->order_days; i++)
         buf_printf(out, "%s%lld", i > 0 ? "," : "", (long long)days[i].net_cents);
     buf_add_cstr(out, "}\n");
 }

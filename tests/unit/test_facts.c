@@ -42,10 +42,15 @@ static void known_customer(void **state)
     assert_int_equal(f.orders_90, 2);
     assert_int_equal(f.orders_prev_90, 0);
     assert_int_equal(f.purchase_days, 2);
+    assert_int_equal(f.order_days, 3);
     assert_int_equal(days[0].day, saturday);
     assert_int_equal(days[0].net_cents, 3000);
-    assert_int_equal(days[1].day, as_of);
-    assert_int_equal(days[1].net_cents, 1000);
+    assert_int_equal(days[0].orders, 2);
+    assert_int_equal(days[1].day, spring);
+    assert_false(days[1].purchase);
+    assert_int_equal(days[1].net_cents, -200);
+    assert_int_equal(days[2].day, as_of);
+    assert_true(days[2].purchase);
     assert_int_equal(f.spend_days, 2);
     assert_int_equal(f.spend_cents, 4000);
     assert_int_equal(f.list_cents, 5500);
@@ -119,7 +124,8 @@ static bool any_order_before(const struct facts_line *l, size_t n, int64_t order
 static void check(const struct facts_line *l, size_t n, int32_t as_of, const struct facts_day *list,
                   const struct facts *f)
 {
-    uint32_t orders = 0, recent = 0, prior = 0, weekend = 0, later = 0, repeat = 0, days = 0, spend_days = 0;
+    uint32_t orders = 0, recent = 0, prior = 0, weekend = 0, later = 0, repeat = 0, days = 0, order_days = 0,
+             listed = 0, spend_days = 0;
     int64_t spend = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -137,16 +143,21 @@ static void check(const struct facts_line *l, size_t n, int32_t as_of, const str
     }
     for (int32_t day = as_of - 400; day <= as_of; day++) {
         int64_t gross = 0, net = 0;
+        bool any = false;
         for (size_t i = 0; i < n; i++) {
             if (day_of(l, n, l[i].order_id) != day)
                 continue;
+            any = true;
             gross += l[i].sales_cents;
             net += l[i].sales_cents - l[i].refunds_cents;
         }
-        if (gross > 0) {
-            assert_int_equal(list[days].day, day);
-            assert_int_equal(list[days++].net_cents, net);
+        if (any) {
+            assert_int_equal(list[order_days].day, day);
+            assert_int_equal(list[order_days].purchase, gross > 0);
+            listed += list[order_days].orders;
+            assert_int_equal(list[order_days++].net_cents, net);
         }
+        days += gross > 0;
         spend_days += gross > 0 && net > 0;
         spend += gross > 0 && net > 0 ? net : 0;
     }
@@ -156,6 +167,8 @@ static void check(const struct facts_line *l, size_t n, int32_t as_of, const str
     assert_int_equal(f->weekend_orders, weekend);
     assert_int_equal(f->later_products, later);
     assert_int_equal(f->repeat_products, repeat);
+    assert_int_equal(f->order_days, order_days);
+    assert_int_equal(listed, orders);
     assert_int_equal(f->purchase_days, days);
     assert_int_equal(f->spend_days, spend_days);
     assert_int_equal(f->spend_cents, spend);
