@@ -9,7 +9,7 @@
 
 #include "api/cursor.h"
 #include "api/etag.h"
-#include "api/present.h"
+#include "api/put_axes.h"
 #include "api/request.h"
 #include "api/sync_wait.h"
 
@@ -37,7 +37,7 @@ struct api *api_new(const struct api_env *env)
     if (a == NULL)
         return NULL;
     api_route_names(&labels);
-    present_init();
+    put_axes_init();
     a->env = *env;
     a->http = request_http_app;
     a->http.arg = a;

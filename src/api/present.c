@@ -8,72 +8,11 @@
 #include "api/present.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "base/clock.h"
-#include "base/fmt.h"
+#include "api/put.h"
+#include "api/put_axes.h"
 #include "model/axes_vocab.h"
 #include "model/rfm.h"
-
-#define PUT(p, text) put((p), (text), sizeof(text) - 1)
-
-/* Bits 4i…4i+3 of a row's words. */
-#define WORD_BITS 4
-#define WORD_MASK 15U
-/* Memberships are in ten-thousandths. */
-#define WHOLE  10000U
-#define STRONG 7000U
-
-static inline char *put(char *p, const char *text, size_t n)
-{
-    memcpy(p, text, n);
-    return p + n;
-}
-
-static char *put_text(char *p, const char *text)
-{
-    return put(p, text, strlen(text));
-}
-
-static char *put_word(char *p, const char *word)
-{
-    if (word == NULL)
-        return PUT(p, "null");
-    *p++ = '"';
-    p = put_text(p, word);
-    *p++ = '"';
-    return p;
-}
-
-static inline char *put_int(char *p, int64_t v)
-{
-    return p + fmt_i64(p, v);
-}
-
-static inline char *put_cents(char *p, int64_t cents)
-{
-    return p + fmt_cents(p, cents);
-}
-
-static inline char *put_fixed(char *p, double v, int decimals)
-{
-    return p + fmt_fixed(p, v, decimals);
-}
-
-static char *put_fixed_or_null(char *p, double v, int decimals)
-{
-    return isfinite(v) ? put_fixed(p, v, decimals) : PUT(p, "null");
-}
-
-static char *put_day(char *p, int32_t day)
-{
-    *p++ = '"';
-    clock_format_day(p, day);
-    p += CLOCK_DAY_SIZE - 1;
-    *p++ = '"';
-    return p;
-}
 
 const char *present_risk_level(double churn)
 {
@@ -108,126 +47,16 @@ static const char *engagement_trend(const struct population_row *row)
     return 2 * now < before ? "declining" : "stable";
 }
 
-/* A finished piece of JSON: "word", or "axis": with its colon. */
-struct fragment {
-    char text[30];
-    uint8_t len;
-    bool weak; /* a word that says too little is known */
-};
-static struct fragment axis_keys[POPULATION_AXES];
-static struct fragment axis_words[POPULATION_AXES][WORD_MASK + 1]; /* what is no word of the axis reads null */
-
-static struct fragment make_fragment(const char *word, const char *after)
-{
-    struct fragment f = { .weak = word != NULL && strcmp(word, "insufficient") == 0 };
-    int n = word != NULL ? snprintf(f.text, sizeof(f.text), "\"%s\"%s", word, after)
-                         : snprintf(f.text, sizeof(f.text), "null");
-
-    f.len = (uint8_t)n;
-    return f;
-}
-
-void present_init(void)
-{
-    for (unsigned axis = 0; axis < POPULATION_AXES; axis++) {
-        axis_keys[axis] = make_fragment(axes_vocab[axis].name, ":");
-        for (unsigned word = 0; word <= WORD_MASK; word++)
-            axis_words[axis][word] = make_fragment(axes_vocab_word(axis, word), "");
-    }
-}
-
-static inline char *put_fragment(char *p, const struct fragment *f)
-{
-    memcpy(p, f->text, sizeof(f->text)); /* of a fixed size: the rest is overwritten by what follows */
-    return p + f->len;
-}
-
-static inline const struct fragment *word_of(unsigned axis, unsigned word)
-{
-    return &axis_words[axis][word < WORD_MASK ? word : WORD_MASK];
-}
-
 static uint64_t words_of(const struct population *pop, const struct population_row *row)
 {
     return pop->words[population_row_index(pop, row)];
 }
 
-static inline const struct fragment *dominant_of(uint64_t words, unsigned axis)
-{
-    return word_of(axis, (unsigned)(words >> (WORD_BITS * axis)) & WORD_MASK);
-}
-
 static char *put_dominant(char *p, const struct population *pop, const struct population_row *row)
 {
-    uint64_t words = words_of(pop, row);
-
     if (!(row->flags & POPULATION_SEGMENTED))
         return PUT(p, "null");
-    for (unsigned i = 0; i < POPULATION_AXES; i++) {
-        *p++ = i == 0 ? '{' : ',';
-        p = put_fragment(p, &axis_keys[i]);
-        p = put_fragment(p, dominant_of(words, i));
-    }
-    return PUT(p, "}");
-}
-
-static char *put_strengths(char *p, const struct population_row *row)
-{
-    for (unsigned i = 0; i < POPULATION_AXES; i++) {
-        const struct population_membership *m = &row->axes[i];
-
-        *p++ = i == 0 ? '{' : ',';
-        p = put_fragment(p, &axis_keys[i]);
-        if (word_of(i, m->low)->weak)
-            p = PUT(p, "\"weak\"");
-        else if (m->low == m->high || m->weight > STRONG || m->weight < WHOLE - STRONG)
-            p = PUT(p, "\"strong\"");
-        else
-            p = PUT(p, "\"balanced\"");
-    }
-    return PUT(p, "}");
-}
-
-/* Ten-thousandths as a fraction with trailing zeros cut but one. */
-static char *put_fraction(char *p, unsigned v)
-{
-    if (v >= WHOLE)
-        return PUT(p, "1.0");
-    p = PUT(p, "0.");
-    for (unsigned unit = WHOLE / 10; v > 0; v %= unit, unit /= 10)
-        *p++ = (char)('0' + v / unit);
-    return p[-1] == '.' ? PUT(p, "0") : p;
-}
-
-static char *put_membership(char *p, const struct population_membership *m, unsigned axis)
-{
-    unsigned weight = m->low == m->high ? WHOLE : m->weight;
-
-    *p++ = '{';
-    if (weight > 0) {
-        p = put_fragment(p, word_of(axis, m->low));
-        *p++ = ':';
-        p = put_fraction(p, weight);
-    }
-    if (weight > 0 && weight < WHOLE)
-        *p++ = ',';
-    if (weight < WHOLE) {
-        p = put_fragment(p, word_of(axis, m->high));
-        *p++ = ':';
-        p = put_fraction(p, WHOLE - weight);
-    }
-    *p++ = '}';
-    return p;
-}
-
-static char *put_memberships(char *p, const struct population_row *row)
-{
-    for (unsigned i = 0; i < POPULATION_AXES; i++) {
-        *p++ = i == 0 ? '{' : ',';
-        p = put_fragment(p, &axis_keys[i]);
-        p = put_membership(p, &row->axes[i], i);
-    }
-    return PUT(p, "}");
+    return put_axes_dominant(p, words_of(pop, row));
 }
 
 static char *put_segments(char *p, const struct population *pop, const struct population_row *row)
@@ -237,9 +66,9 @@ static char *put_segments(char *p, const struct population *pop, const struct po
     p = PUT(p, "\"dominant_segments\":");
     p = put_dominant(p, pop, row);
     p = PUT(p, ",\"membership_strengths\":");
-    p = put_strengths(p, row);
+    p = put_axes_strengths(p, row);
     p = PUT(p, ",\"fuzzy_memberships\":");
-    return put_memberships(p, row);
+    return put_axes_memberships(p, row);
 }
 
 /* Numbers a profile shows in several places, formatted once. */
@@ -287,7 +116,7 @@ static char *put_axis_word(char *p, const struct population *pop, const struct p
 {
     if (!(row->flags & POPULATION_SEGMENTED))
         return PUT(p, "null");
-    return put_fragment(p, dominant_of(words_of(pop, row), axis));
+    return put_axes_word(p, words_of(pop, row), axis);
 }
 
 static char *put_churn(char *p, const struct population *pop, const struct population_row *row)
@@ -325,17 +154,6 @@ static char *put_rfm(char *p, const struct population_row *row)
     p = PUT(p, ",\"group\":");
     p = put_word(p, rfm_group_name(row->rfm_group));
     return PUT(p, "}");
-}
-
-/* A text of the population's header: never longer than its array, whatever the file holds. */
-static char *put_header_text(char *p, const char *text, size_t size)
-{
-    if (text[0] == '\0')
-        return PUT(p, "null");
-    *p++ = '"';
-    p = put(p, text, strnlen(text, size));
-    *p++ = '"';
-    return p;
 }
 
 static char *put_model_numbers(char *p, const struct population_row *row)
@@ -376,9 +194,9 @@ static char *put_predictions(char *p, const struct population *pop, const struct
     p = PUT(p, ",\"horizon_days\":");
     p = put_int(p, h->settings.churn_horizon_days);
     p = PUT(p, ",\"model_status\":");
-    p = put_header_text(p, h->model_status, sizeof(h->model_status));
+    p = put_array_text(p, h->model_status, sizeof(h->model_status));
     p = PUT(p, ",\"reasons\":null,\"model_version\":");
-    p = put_header_text(p, h->model_version, sizeof(h->model_version));
+    p = put_array_text(p, h->model_version, sizeof(h->model_version));
     return PUT(p, "}");
 }
 
@@ -397,7 +215,7 @@ static char *put_b2b(char *p, const struct population_row *row)
     p = PUT(p, "\"b2b\":{\"is_b2b\":");
     p = score >= 0.5 ? PUT(p, "true") : PUT(p, "false");
     p = PUT(p, ",\"b2b_score\":");
-    p = put_fraction(p, (unsigned)(score * WHOLE));
+    p = put_fraction(p, (unsigned)(score * 10000));
     p = PUT(p, ",\"b2b_indicators\":[");
     for (size_t i = 0; i < sizeof(indicators) / sizeof(indicators[0]); i++) {
         if (!(row->flags & indicators[i].flag))

@@ -14,9 +14,6 @@
 #define PRESENT_PROFILE_MAX 6144
 #define PRESENT_ITEM_MAX    1536
 
-/* Once, before the first use. */
-void present_init(void);
-
 /* Appends the profile of CONTRACT 9.1. What no scoring has computed yet is null. */
 void present_profile(struct buf *out, const struct dataset *d, const struct population_row *row);
 /* Appends one item of a search (CONTRACT 10). */
