@@ -56,10 +56,6 @@ static bool check_given(const struct population_header *h, const char *name, cha
     if (s[POPULATION_SECTION_ARCHETYPES].bytes / sizeof(struct population_archetype) != h->archetypes)
         return refuse(why, size, name, "damaged header: the section of archetypes does not hold %" PRIu64,
                       h->archetypes);
-    if (h->cohorts > POPULATION_COHORTS ||
-        s[POPULATION_SECTION_COHORTS].bytes !=
-            population_cohort_cells(h->cohorts) * sizeof(struct population_cohort_cell))
-        return refuse(why, size, name, "damaged header: the section of cohorts does not hold %" PRIu64, h->cohorts);
     return true;
 }
 
@@ -112,7 +108,7 @@ static bool has_zero(const uint32_t *values, size_t n)
     return false;
 }
 
-static bool check_indexes(const struct population *p, const char *name, char *why, size_t size)
+static bool check_contents(const struct population *p, const char *name, char *why, size_t size)
 {
     for (unsigned i = 0; i < POPULATION_ORDER_COUNT; i++)
         if (!all_below(p->order[i], p->count, POPULATION_ORDER_FIRST, p->count))
@@ -121,6 +117,9 @@ static bool check_indexes(const struct population *p, const char *name, char *wh
         return refuse(why, size, name, "damaged: the id index points past the rows");
     if (!has_zero(p->hash, p->header->hash_size))
         return refuse(why, size, name, "damaged: the id index has no free slot");
+    if (p->model && p->model->format != MODEL_PARAMS_FORMAT)
+        return refuse(why, size, name, "holds a model of format %" PRId64 " where this version has %d",
+                      p->model->format, MODEL_PARAMS_FORMAT);
     return true;
 }
 
@@ -132,7 +131,7 @@ static bool verify(struct population *p, const struct population_header *h, size
     if (population_checksum(h, bytes) != h->checksum)
         return refuse(why, size, name, "damaged: the checksum does not match the contents");
     population_attach(p, h);
-    return check_indexes(p, name, why, size);
+    return check_contents(p, name, why, size);
 }
 
 struct population *population_map(int fd, const char *name, char *why, size_t why_size)
@@ -270,15 +269,6 @@ size_t population_row_index(const struct population *p, const struct population_
     return (size_t)(row - p->rows);
 }
 
-const void *population_model(const struct population *p, uint32_t format, size_t bytes)
-{
-    const struct population_section *s = &p->header->sections[POPULATION_SECTION_MODEL];
-
-    if (s->bytes != bytes || bytes == 0 || p->header->model_format != format)
-        return NULL;
-    return (const char *)p->header + s->offset;
-}
-
 const struct population_archetype *population_archetype_of(const struct population *p,
                                                            const struct population_row *row)
 {
@@ -302,11 +292,6 @@ const struct population_archetype *population_archetype_find(const struct popula
 const float *population_archetype_staying(const struct population *p, const struct population_archetype *a)
 {
     return a->series < p->series_count ? p->staying[a->series] : NULL;
-}
-
-const struct population_cohort_cell *population_cohort(const struct population *p, size_t i)
-{
-    return p->cohort_cells + population_cohort_cells(p->cohort_count) - population_cohort_cells(p->cohort_count - i);
 }
 
 uint8_t population_dominant(const struct population_membership *m)

@@ -19,7 +19,9 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "model/cohort.h"
 #include "model/forecast.h"
+#include "model/params.h"
 
 #define POPULATION_MAGIC        0x504f505f444e5254ULL
 #define POPULATION_FORMAT       2
@@ -29,7 +31,6 @@
 #define POPULATION_MAX_ROWS     (1U << 30)
 #define POPULATION_WORDS        16              /* places for words of an axis, the last one for "none" */
 #define POPULATION_MONTHS_AHEAD FORECAST_MONTHS /* predictions reach so far */
-#define POPULATION_COHORTS      60              /* at most */
 
 /* Packed words of a row (see POPULATION_SECTION_WORDS). */
 #define POPULATION_WORDS_NONE      15U /* in the 4 bits of an axis: no dominant word */
@@ -113,12 +114,11 @@ enum population_section_id {
     /* given by the scoring; each may be empty */
     POPULATION_SECTION_ARCHETYPES, /* struct population_archetype[archetypes], by id ascending */
     POPULATION_SECTION_STAYING,    /* float[series][POPULATION_MONTHS_AHEAD], see struct population_archetype */
-    POPULATION_SECTION_OUTLOOK,    /* struct forecast_month[POPULATION_MONTHS_AHEAD] */
+    POPULATION_SECTION_OUTLOOK,    /* struct forecast_month[POPULATION_MONTHS_AHEAD] of the model layer */
     POPULATION_SECTION_MONTHS,     /* struct population_month[], oldest first, without gaps, up to the as-of month */
-    POPULATION_SECTION_COHORTS,    /* struct population_cohort_cell[]: for each of the last `cohorts` months up to the
-                                      as-of month, oldest first, the cells of that month and all later ones */
+    POPULATION_SECTION_COHORTS,    /* one struct cohort_table of the model layer */
     POPULATION_SECTION_PAST,       /* one struct population_past */
-    POPULATION_SECTION_MODEL,      /* struct model_params of the model layer, see population_model */
+    POPULATION_SECTION_MODEL,      /* one struct model_params of the model layer */
     POPULATION_SECTION_COUNT
 };
 
@@ -166,11 +166,6 @@ struct population_month {
     int64_t net_cents;
 };
 
-struct population_cohort_cell {
-    uint32_t customers, orders;
-    int64_t net_cents;
-};
-
 /* Members of the segments on an earlier scoring day, about 30 days before: for trends. */
 struct population_past {
     int32_t day, reserved;
@@ -180,7 +175,7 @@ struct population_past {
 /* Settings in force when the customers were scored. */
 struct population_settings {
     int32_t churn_horizon_days, active_window_days, clv_months;
-    int32_t archetype_level; /* 1, 2 */
+    int32_t archetype_level; /* enum archetype_level */
     double clv_discount_annual, clv_margin;
 };
 
@@ -191,13 +186,11 @@ struct population_header {
     uint64_t checksum; /* hash_fast over the file with this field 0 */
     uint64_t data_version;
     int64_t published_us, synced_us; /* of the last successful sync in it */
-    int32_t as_of_day;
-    int32_t second_gap_days; /* median days from first to second order over repeat buyers; 0: unknown */
+    int32_t as_of_day, reserved;
     uint64_t rows, hash_size;
     uint64_t orders_loaded, rows_loaded, guest_rows; /* of combined_sales */
-    uint64_t archetypes, cohorts;
+    uint64_t archetypes;
     struct population_settings settings;
-    uint32_t model_format, reserved; /* of the section MODEL */
     char currency[8];
     char model_version[24]; /* "" while unscored */
     char model_status[24];
@@ -217,11 +210,12 @@ struct population {
     const struct population_aggregates *totals;
     const struct population_archetype *archetypes;
     const float (*staying)[POPULATION_MONTHS_AHEAD];
-    const struct forecast_month *outlook; /* NULL while unscored */
     const struct population_month *months;
-    const struct population_cohort_cell *cohort_cells;
-    const struct population_past *past; /* NULL: no scoring so long ago */
-    size_t archetype_count, series_count, month_count, cohort_count;
+    const struct forecast_month *outlook; /* this and the next ones: NULL when they were not given */
+    const struct cohort_table *cohorts;
+    const struct population_past *past;
+    const struct model_params *model;
+    size_t archetype_count, series_count, month_count;
     size_t count;   /* rows */
     unsigned users; /* references of this process: see population_hold */
     size_t map_bytes;
@@ -239,8 +233,6 @@ void population_release(struct population *p);
 /* Row of a customer, or NULL. */
 const struct population_row *population_find(const struct population *p, int64_t customer_id);
 size_t population_row_index(const struct population *p, const struct population_row *row);
-/* The bytes of the section MODEL when they are of this format and size; NULL: unscored, or of another version. */
-const void *population_model(const struct population *p, uint32_t format, size_t bytes);
 /* The archetype of a row, NULL: none. */
 const struct population_archetype *population_archetype_of(const struct population *p,
                                                            const struct population_row *row);
@@ -248,9 +240,6 @@ const struct population_archetype *population_archetype_of(const struct populati
 const struct population_archetype *population_archetype_find(const struct population *p, uint64_t id);
 /* Members of an archetype that are active at the end of months 1…POPULATION_MONTHS_AHEAD; NULL: not known. */
 const float *population_archetype_staying(const struct population *p, const struct population_archetype *a);
-/* Cells of cohort i < cohort_count (0 = oldest): cell k is of k months after its first; there are cohort_count - i.
- */
-const struct population_cohort_cell *population_cohort(const struct population *p, size_t i);
 /* The word with the larger share, the lower one of equals. */
 uint8_t population_dominant(const struct population_membership *m);
 /* Risk level of a churn value. Bounds are compared as floats, so a churn shown as 0.3 is not above 0.3. */

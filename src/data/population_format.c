@@ -85,9 +85,11 @@ size_t population_element_bytes(unsigned id)
     case POPULATION_SECTION_MONTHS:
         return sizeof(struct population_month);
     case POPULATION_SECTION_COHORTS:
-        return sizeof(struct population_cohort_cell);
+        return sizeof(struct cohort_table);
     case POPULATION_SECTION_PAST:
         return sizeof(struct population_past);
+    case POPULATION_SECTION_MODEL:
+        return sizeof(struct model_params);
     default:
         return 1;
     }
@@ -125,6 +127,12 @@ static size_t elements(const struct population_header *h, unsigned id)
     return h->sections[id].bytes / population_element_bytes(id);
 }
 
+/* A section of one element, NULL when it is empty. */
+static const void *given(const struct population_header *h, unsigned id)
+{
+    return h->sections[id].bytes > 0 ? section(h, id) : NULL;
+}
+
 /* What the scoring gave. */
 static void attach_given(struct population *p, const struct population_header *h)
 {
@@ -132,12 +140,12 @@ static void attach_given(struct population *p, const struct population_header *h
     p->archetype_count = elements(h, POPULATION_SECTION_ARCHETYPES);
     p->staying = section(h, POPULATION_SECTION_STAYING);
     p->series_count = elements(h, POPULATION_SECTION_STAYING);
-    p->outlook = elements(h, POPULATION_SECTION_OUTLOOK) > 0 ? section(h, POPULATION_SECTION_OUTLOOK) : NULL;
     p->months = section(h, POPULATION_SECTION_MONTHS);
     p->month_count = elements(h, POPULATION_SECTION_MONTHS);
-    p->cohort_cells = section(h, POPULATION_SECTION_COHORTS);
-    p->cohort_count = h->cohorts;
-    p->past = elements(h, POPULATION_SECTION_PAST) > 0 ? section(h, POPULATION_SECTION_PAST) : NULL;
+    p->outlook = given(h, POPULATION_SECTION_OUTLOOK);
+    p->cohorts = given(h, POPULATION_SECTION_COHORTS);
+    p->past = given(h, POPULATION_SECTION_PAST);
+    p->model = given(h, POPULATION_SECTION_MODEL);
 }
 
 void population_attach(struct population *p, const struct population_header *h)

@@ -22,13 +22,8 @@ bool population_parse_name(const char *name, uint64_t *data_version);
 uint64_t population_hash_size(uint64_t rows);
 /* Sections from here on are given by the scoring. */
 #define POPULATION_FIRST_GIVEN POPULATION_SECTION_ARCHETYPES
-/* Size of an element of a given section; of OUTLOOK and PAST there is one or none. */
+/* Size of an element of a given section. Of those that hold one, there may be none. */
 size_t population_element_bytes(unsigned id);
-/* Cells of so many cohorts, each up to the same month. */
-static inline uint64_t population_cohort_cells(uint64_t cohorts)
-{
-    return cohorts * (cohorts + 1) / 2;
-}
 /* Fills offsets, sizes and file_bytes from `rows`, `hash_size` and the sizes of the given sections.
  * rows must be at most POPULATION_MAX_ROWS, the given sizes below 2^60. */
 void population_layout(struct population_header *h);

@@ -60,7 +60,6 @@ static void fill_header(struct population_header *h, uint64_t rows, const struct
         .published_us = m->published_us,
         .synced_us = m->synced_us,
         .as_of_day = m->as_of_day,
-        .second_gap_days = m->second_gap_days,
         .settings = m->settings,
         .rows = rows,
         .hash_size = population_hash_size(rows),
@@ -215,12 +214,6 @@ bool population_writer_set_series(struct population_writer *w, const struct popu
     return good;
 }
 
-bool population_writer_set_outlook(struct population_writer *w,
-                                   const struct forecast_month months[POPULATION_MONTHS_AHEAD])
-{
-    return give(w, POPULATION_SECTION_OUTLOOK, months, POPULATION_MONTHS_AHEAD * sizeof(*months));
-}
-
 bool population_writer_set_months(struct population_writer *w, const struct population_month *months, size_t count)
 {
     for (size_t i = 1; i < count; i++)
@@ -229,14 +222,15 @@ bool population_writer_set_months(struct population_writer *w, const struct popu
     return give(w, POPULATION_SECTION_MONTHS, months, count * sizeof(*months));
 }
 
-bool population_writer_set_cohorts(struct population_writer *w, const struct population_cohort_cell *cells,
-                                   size_t cohorts)
+bool population_writer_set_outlook(struct population_writer *w,
+                                   const struct forecast_month months[POPULATION_MONTHS_AHEAD])
 {
-    if (cohorts > POPULATION_COHORTS ||
-        !give(w, POPULATION_SECTION_COHORTS, cells, population_cohort_cells(cohorts) * sizeof(*cells)))
-        return false;
-    w->header->cohorts = cohorts;
-    return true;
+    return give(w, POPULATION_SECTION_OUTLOOK, months, POPULATION_MONTHS_AHEAD * sizeof(*months));
+}
+
+bool population_writer_set_cohorts(struct population_writer *w, const struct cohort_table *cohorts)
+{
+    return give(w, POPULATION_SECTION_COHORTS, cohorts, sizeof(*cohorts));
 }
 
 bool population_writer_set_past(struct population_writer *w, const struct population_past *past)
@@ -244,10 +238,9 @@ bool population_writer_set_past(struct population_writer *w, const struct popula
     return give(w, POPULATION_SECTION_PAST, past, sizeof(*past));
 }
 
-bool population_writer_set_model(struct population_writer *w, uint32_t format, const void *bytes, size_t size)
+bool population_writer_set_model(struct population_writer *w, const struct model_params *m)
 {
-    w->header->model_format = format;
-    return give(w, POPULATION_SECTION_MODEL, bytes, size);
+    return give(w, POPULATION_SECTION_MODEL, m, sizeof(*m));
 }
 
 /* The given sections go behind the rows and what is derived from them: the file grows. */

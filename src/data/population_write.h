@@ -25,7 +25,6 @@ struct population_meta {
     uint64_t orders_loaded, rows_loaded, guest_rows;
     const char *currency, *model_version, *model_status;
     struct population_settings settings;
-    int32_t second_gap_days;
     int64_t b2b_min_ltv_cents, b2b_min_orders; /* flags are set above these */
 };
 
@@ -50,15 +49,13 @@ struct population_series {
     float active[POPULATION_MONTHS_AHEAD];
 };
 bool population_writer_set_series(struct population_writer *w, const struct population_series *series, size_t count);
-bool population_writer_set_outlook(struct population_writer *w,
-                                   const struct forecast_month months[POPULATION_MONTHS_AHEAD]);
 /* Without gaps, oldest first, up to the as-of month. */
 bool population_writer_set_months(struct population_writer *w, const struct population_month *months, size_t count);
-/* Cells as POPULATION_SECTION_COHORTS has them, cohorts * (cohorts + 1) / 2; at most POPULATION_COHORTS cohorts. */
-bool population_writer_set_cohorts(struct population_writer *w, const struct population_cohort_cell *cells,
-                                   size_t cohorts);
+bool population_writer_set_outlook(struct population_writer *w,
+                                   const struct forecast_month months[POPULATION_MONTHS_AHEAD]);
+bool population_writer_set_cohorts(struct population_writer *w, const struct cohort_table *cohorts);
 bool population_writer_set_past(struct population_writer *w, const struct population_past *past);
-bool population_writer_set_model(struct population_writer *w, uint32_t format, const void *bytes, size_t size);
+bool population_writer_set_model(struct population_writer *w, const struct model_params *m);
 /* Finishes, fsyncs, renames and frees the writer (also on failure, where nothing is left on disk). */
 bool population_writer_finish(struct population_writer *w, char *why, size_t why_size);
 void population_writer_abort(struct population_writer *w);

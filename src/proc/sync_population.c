@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "data/population_write.h"
+#include "model/archetype.h"
 
 #define FETCH_ROWS "5000"
 
@@ -135,7 +136,7 @@ static struct population_meta meta_of(const struct conf *conf, const struct head
             .churn_horizon_days = (int32_t)conf->churn_horizon_days,
             .active_window_days = (int32_t)conf->active_window_days,
             .clv_months = (int32_t)conf->clv_months,
-            .archetype_level = conf->archetype_level == CONF_ARCHETYPE_L2 ? 2 : 1,
+            .archetype_level = conf->archetype_level == CONF_ARCHETYPE_L2 ? ARCHETYPE_L2 : ARCHETYPE_L1,
             .clv_discount_annual = conf->clv_discount_annual,
             .clv_margin = conf->clv_margin,
         },

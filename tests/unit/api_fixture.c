@@ -102,7 +102,6 @@ static void publish(struct fixture *f, uint64_t version, bool scored, int64_t sy
         .settings = { .churn_horizon_days = 90,
                       .active_window_days = 365,
                       .clv_months = 12,
-                      .archetype_level = 1,
                       .clv_discount_annual = 0.1,
                       .clv_margin = 1 },
         .b2b_min_ltv_cents = 150000,

@@ -48,7 +48,6 @@ struct population_meta fixture_meta(uint64_t data_version)
         .settings = { .churn_horizon_days = 90,
                       .active_window_days = 365,
                       .clv_months = 12,
-                      .archetype_level = 1,
                       .clv_discount_annual = 0.1,
                       .clv_margin = 1 },
         .b2b_min_ltv_cents = 500000,

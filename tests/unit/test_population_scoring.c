@@ -11,6 +11,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/cohort.h"
+#include "model/forecast.h"
+#include "model/params.h"
 #include "population_fixture.h"
 
 static const char *dir;
@@ -144,12 +147,11 @@ static void keeps_what_the_scoring_gave(void **state)
     struct population_writer *w = begin(3, shape.rows);
     uint64_t ids[FIXTURE_ARCHETYPES];
     struct population_series series[2] = { { .archetype = 4 }, { .archetype = 0 } };
-    struct forecast_month outlook[POPULATION_MONTHS_AHEAD] = { { 0 } };
+    static struct forecast_month outlook[POPULATION_MONTHS_AHEAD];
     struct population_month months[3] = { { .month = 24300 }, { .month = 24301 }, { .month = 24302, .orders = 5 } };
-    struct population_cohort_cell cells[6] = { { .customers = 1 }, { .customers = 2 }, { .customers = 3 },
-                                               { .customers = 4 }, { .customers = 5 }, { .customers = 6 } };
+    static struct cohort_table cohorts;
     struct population_past past = { .day = 20370 };
-    double model[3] = { 1, 2, 3 };
+    struct model_params model = { .format = MODEL_PARAMS_FORMAT, .horizon_days = 90 };
 
     for (size_t i = 0; i < FIXTURE_ARCHETYPES; i++)
         ids[i] = fixture_archetype_id(i);
@@ -159,13 +161,14 @@ static void keeps_what_the_scoring_gave(void **state)
         outlook[m].revenue = m;
     }
     past.members[2][3] = 77;
+    cohorts.cell[3][1].net_cents = 5;
     assert_true(population_writer_set_archetypes(w, ids, FIXTURE_ARCHETYPES));
     assert_true(population_writer_set_series(w, series, 2));
-    assert_true(population_writer_set_outlook(w, outlook));
     assert_true(population_writer_set_months(w, months, 3));
-    assert_true(population_writer_set_cohorts(w, cells, 3));
+    assert_true(population_writer_set_outlook(w, outlook));
+    assert_true(population_writer_set_cohorts(w, &cohorts));
     assert_true(population_writer_set_past(w, &past));
-    assert_true(population_writer_set_model(w, 5, model, sizeof(model)));
+    assert_true(population_writer_set_model(w, &model));
     add_rows(w, &shape);
     struct population *p = end(w, 3);
 
@@ -176,17 +179,12 @@ static void keeps_what_the_scoring_gave(void **state)
     assert_non_null(staying);
     assert_true(staying[59] == 41);
     assert_null(population_archetype_staying(p, &p->archetypes[1]));
-    assert_memory_equal(p->outlook, outlook, sizeof(outlook));
     assert_int_equal(p->month_count, 3);
     assert_memory_equal(p->months, months, sizeof(months));
-    assert_int_equal(p->cohort_count, 3);
-    assert_int_equal(population_cohort(p, 0)[2].customers, 3);
-    assert_int_equal(population_cohort(p, 1)[0].customers, 4);
-    assert_int_equal(population_cohort(p, 2)[0].customers, 6);
+    assert_memory_equal(p->outlook, outlook, sizeof(outlook));
+    assert_memory_equal(p->cohorts, &cohorts, sizeof(cohorts));
     assert_memory_equal(p->past, &past, sizeof(past));
-    assert_memory_equal(population_model(p, 5, sizeof(model)), model, sizeof(model));
-    assert_null(population_model(p, 6, sizeof(model)));
-    assert_null(population_model(p, 5, sizeof(model) - 8));
+    assert_memory_equal(p->model, &model, sizeof(model));
     population_release(p);
 }
 
@@ -196,9 +194,10 @@ static void without_a_scoring_there_is_nothing(void **state)
     struct population *p = end(begin(4, 0), 4);
 
     assert_null(p->outlook);
+    assert_null(p->cohorts);
     assert_null(p->past);
-    assert_null(population_model(p, 0, 0));
-    assert_int_equal(p->archetype_count + p->month_count + p->cohort_count + p->series_count, 0);
+    assert_null(p->model);
+    assert_int_equal(p->archetype_count + p->month_count + p->series_count, 0);
     assert_null(population_archetype_find(p, 0));
     population_release(p);
 }
@@ -218,7 +217,6 @@ static void refuses_what_is_not_as_described(void **state)
     assert_false(population_writer_set_series(w, series, 1));
     assert_false(population_writer_set_series(w, series + 1, 2));
     assert_false(population_writer_set_months(w, months, 2));
-    assert_false(population_writer_set_cohorts(w, NULL, POPULATION_COHORTS + 1));
     r.archetype = 2;
     assert_true(population_writer_add(w, &r, why, sizeof(why)));
     assert_false(population_writer_finish(w, why, sizeof(why)));
