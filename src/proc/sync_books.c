@@ -41,14 +41,17 @@ bool sync_books_open(struct sync_run *run)
 
 void sync_books_beat(struct sync_run *run)
 {
-    char n[3][NUMBER_SIZE];
-    const char *values[] = { number(n[0], run->shown->run_id), sb_phase_name(run->state->shown.phase),
-                             number(n[1], run->shown->rows_read), number(n[2], run->shown->rows_skipped) };
+    char n[6][NUMBER_SIZE];
+    const char *values[] = { number(n[0], run->shown->run_id),    sb_phase_name(run->state->shown.phase),
+                             number(n[1], run->shown->rows_read), number(n[2], run->shown->rows_skipped),
+                             number(n[3], run->audit.compared),   number(n[4], (int64_t)run->audit.count),
+                             number(n[5], run->audit.unsettled) };
 
     sync_db_query(&run->books, "keeping the books",
                   "UPDATE sync_runs SET phase = $2, rows_read = $3::bigint, rows_skipped = $4::bigint,"
+                  " days_compared = $5::bigint, days_differing = $6::bigint, days_unsettled = $7::bigint,"
                   " heartbeat_at = now() WHERE run_id = $1::bigint",
-                  values, 4, NULL);
+                  values, 7, NULL);
 }
 
 static enum sync_db_status write_outcome(struct sync_db *books, const struct sb_run *r)

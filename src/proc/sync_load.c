@@ -15,7 +15,9 @@
 #include "core/events.h"
 #include "core/json.h"
 #include "data/sync_sample.h"
+#include "proc/sync_audit.h"
 #include "proc/sync_books.h"
+#include "proc/sync_report.h"
 #include "proc/sync_row.h"
 
 #define BATCH_BYTES 262144
@@ -29,6 +31,7 @@ struct load {
     size_t batch_rows;
     struct buf text; /* COPY lines not yet sent */
     struct source_range range, others;
+    int32_t *days; /* of the range, before its window */
     int64_t *orders;
     size_t order_count, order_room;
     bool dry, second;  /* second: reading the lines of `others` */
@@ -52,7 +55,9 @@ void sync_load_scope(const struct sync_run *run, char dst[SYNC_SCOPE_SIZE])
         clock_format_day(to, run->end_day);
     snprintf(dst, SYNC_SCOPE_SIZE,
              "SELECT order_id FROM sync_stage UNION SELECT order_id FROM combined_sales"
-             " WHERE order_date >= timestamp '%s' AND order_date < timestamp '%s' + interval '1 day'",
+             " WHERE order_date >= timestamp '%s' AND order_date < timestamp '%s' + interval '1 day'"
+             " UNION SELECT order_id FROM sync_day JOIN combined_sales"
+             " ON order_date >= sync_day.day AND order_date < sync_day.day + 1",
              from, to);
 }
 
@@ -69,11 +74,38 @@ static bool make_stage(struct load *l)
                             "CREATE TABLE combined_sales_next (LIKE combined_sales INCLUDING DEFAULTS INCLUDING"
                             " COMMENTS INCLUDING STORAGE)"
                           : "CREATE TEMP TABLE sync_stage (LIKE combined_sales INCLUDING DEFAULTS) ON COMMIT DROP;"
-                            "ALTER TABLE sync_stage ALTER id DROP DEFAULT, ALTER id DROP NOT NULL";
+                            "ALTER TABLE sync_stage ALTER id DROP DEFAULT, ALTER id DROP NOT NULL;"
+                            "CREATE TEMP TABLE sync_day (day date PRIMARY KEY) ON COMMIT DROP";
 
     return db(l, sync_db_exec(&run->work, "starting the run's transaction",
                               "BEGIN; SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '128MB'")) &&
            db(l, sync_db_exec(&run->work, "making the stage", sql));
+}
+
+/* The days the audit found: part of the range, and in sync_day for what combined_sales has on them. */
+static bool add_days(struct load *l)
+{
+    const struct sync_audit *audit = &l->run->audit;
+    static const char what[] = "noting the days to read again";
+    char day[CLOCK_DAY_SIZE + 1];
+
+    if (audit->count == 0)
+        return true;
+    l->days = calloc(audit->count, sizeof(*l->days));
+    if (l->days == NULL)
+        return sync_run_fail(l->run, SB_REASON_MEMORY, "out of memory for the days to read again");
+    if (!db(l, sync_db_copy_begin(&l->run->work, what, "COPY sync_day FROM STDIN")))
+        return false;
+    for (size_t i = 0; i < audit->count; i++) {
+        l->days[i] = audit->days[i].day;
+        clock_format_day(day, l->days[i]);
+        day[CLOCK_DAY_SIZE - 1] = '\n';
+        if (!db(l, sync_db_copy_put(&l->run->work, what, day, CLOCK_DAY_SIZE)))
+            return false;
+    }
+    l->range.days = l->days;
+    l->range.day_count = audit->count;
+    return db(l, sync_db_copy_end(&l->run->work, what, NULL));
 }
 
 static bool begin_copy(struct load *l)
@@ -170,7 +202,7 @@ static bool take_batch(struct load *l, size_t count)
     }
     run->batches++;
     sync_run_progress(run);
-    sync_run_report(run, false);
+    sync_report_progress(run, false);
     return true;
 }
 
@@ -187,10 +219,7 @@ static bool read_range(struct load *l, const struct source_range *range)
         if ((s == SOURCE_OK || s == SOURCE_END) && !take_batch(l, count))
             return false;
     }
-    if (s == SOURCE_END)
-        return true;
-    return s == SOURCE_STOPPED ? sync_run_fail(l->run, SB_REASON_ABORTED, "stopped while reading the source")
-                               : sync_run_fail(l->run, err.reason, "%s", err.text);
+    return s == SOURCE_END || sync_run_fail_source(l->run, s, &err);
 }
 
 static bool add_order(const char *row, size_t n, void *arg)
@@ -237,7 +266,9 @@ static bool read_all(struct load *l)
     sync_run_phase(l->run, SB_PHASE_READING);
     if (l->dry)
         return read_range(l, &l->range);
-    if (!make_stage(l) || !begin_copy(l) || !read_range(l, &l->range) || !end_copy(l))
+    if (l->run->audited && !sync_audit_compare(l->run, l->source))
+        return false;
+    if (!make_stage(l) || !add_days(l) || !begin_copy(l) || !read_range(l, &l->range) || !end_copy(l))
         return false;
     if (reads_all_days(l))
         return true;
@@ -289,6 +320,7 @@ bool sync_load(struct sync_run *run)
     if (l.source != NULL)
         l.ops->close(l.source);
     free(l.rows);
+    free(l.days);
     free(l.orders);
     buf_free(&l.text);
     buf_free(&l.sample);

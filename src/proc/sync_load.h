@@ -10,7 +10,7 @@
 const char *sync_load_stage(const struct sync_run *run);
 
 /* SELECT of the orders a partial run is about: those in the stage, and those combined_sales has on the days read. */
-#define SYNC_SCOPE_SIZE 320
+#define SYNC_SCOPE_SIZE 480
 void sync_load_scope(const struct sync_run *run, char dst[SYNC_SCOPE_SIZE]);
 
 /*

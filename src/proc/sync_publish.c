@@ -11,15 +11,23 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "proc/sync_audit.h"
 #include "proc/sync_load.h"
+#include "proc/sync_report.h"
 #include "proc/sync_row.h"
 #include "proc/sync_swap.h"
 
 #define SWAP_SHARE 4 /* swap when more than a quarter of the lines changes */
 
+/* A partial run that finds so much gone has found an incomplete source: more than a quarter of the lines, in more
+ * than a few orders. */
+#define GONE_SHARE  4
+#define GONE_ORDERS 100
+
 struct change {
     int64_t inserted, updated, deleted; /* lines, as the run reports them */
-    int64_t fresh_rows, live_rows;      /* of the stage and of combined_sales before */
+    int64_t deleted_orders;
+    int64_t fresh_rows, live_rows; /* of the stage and of combined_sales before */
 };
 
 static bool exec(struct sync_run *run, const char *what, const char *sql)
@@ -52,17 +60,19 @@ static bool count(struct sync_run *run, struct change *c)
 {
     char sql[500];
     PGresult *r;
-    int64_t *const into[] = { &c->inserted, &c->updated, &c->deleted, &c->fresh_rows, &c->live_rows };
+    int64_t *const into[] = { &c->inserted,       &c->updated,    &c->deleted,
+                              &c->deleted_orders, &c->fresh_rows, &c->live_rows };
 
     snprintf(sql, sizeof(sql),
              "SELECT coalesce(sum(fresh_lines) FILTER (WHERE live_lines = 0), 0),"
              " coalesce(sum(fresh_lines) FILTER (WHERE live_lines > 0), 0),"
              " coalesce(sum(live_lines) FILTER (WHERE fresh_lines = 0), 0),"
+             " count(*) FILTER (WHERE fresh_lines = 0),"
              " (SELECT count(*) FROM %s), (SELECT count(*) FROM combined_sales) FROM sync_change",
              sync_load_stage(run));
     if (!sync_run_done(run, sync_db_query(&run->work, "counting the changes", sql, NULL, 0, &r)))
         return false;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         str_to_i64(str_from(PQgetvalue(r, 0, i)), into[i]);
     PQclear(r);
     return true;
@@ -140,14 +150,26 @@ static bool move_watermark(struct sync_run *run)
     return exec(run, "moving the watermark", sql);
 }
 
+/*
+ * An empty or half-empty source (a view that lost its table, an export cut short) must not empty combined_sales. A
+ * full run is how the operator says that the source is right, as long as there is anything in it.
+ */
 static bool refuse_to_empty(struct sync_run *run, const struct change *c)
 {
-    if (!run->everything || c->fresh_rows > 0 || c->live_rows == 0)
+    bool empties = c->live_rows > 0 && c->inserted == 0 && c->deleted == c->live_rows;
+    bool much = c->deleted_orders > GONE_ORDERS && c->deleted > c->live_rows / GONE_SHARE;
+
+    if (empties)
+        return sync_run_fail(run, SB_REASON_VALIDATION,
+                             "the source holds no usable row, but combined_sales has %lld; to empty it on purpose, "
+                             "TRUNCATE it",
+                             (long long)c->live_rows);
+    if (run->everything || !much)
         return true;
     return sync_run_fail(run, SB_REASON_VALIDATION,
-                         "the source holds no usable row, but combined_sales has %lld; to empty it on purpose, "
-                         "TRUNCATE it",
-                         (long long)c->live_rows);
+                         "the source lacks %lld orders with %lld of the %lld lines of combined_sales: it looks "
+                         "incomplete, nothing was changed; if it is right, run a full sync",
+                         (long long)c->deleted_orders, (long long)c->deleted, (long long)c->live_rows);
 }
 
 bool sync_publish(struct sync_run *run)
@@ -157,12 +179,13 @@ bool sync_publish(struct sync_run *run)
     sync_run_phase(run, SB_PHASE_MERGING);
     if (!compare(run) || !count(run, &c) || !refuse_to_empty(run, &c))
         return false;
-    sync_run_report(run, true);
+    sync_report_progress(run, true);
     int64_t lines = c.inserted + c.updated + c.deleted;
     bool much = lines > c.live_rows / SWAP_SHARE;
     if (lines > 0 && (!mark_customers(run, much) || !mark_refit(run) || !apply(run, much)))
         return false;
-    if (!move_watermark(run) || !drop_stage(run) || !exec(run, "committing the orders", "COMMIT"))
+    if (!sync_audit_recheck(run) || !move_watermark(run) || !drop_stage(run) ||
+        !exec(run, "committing the orders", "COMMIT"))
         return false;
     run->published = true;
     run->shown->rows_inserted = c.inserted;

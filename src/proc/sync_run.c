@@ -10,15 +10,14 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "core/events.h"
-#include "core/metrics.h"
+#include "proc/sync_audit.h"
 #include "proc/sync_books.h"
 #include "proc/sync_facts.h"
 #include "proc/sync_load.h"
 #include "proc/sync_population.h"
 #include "proc/sync_publish.h"
+#include "proc/sync_report.h"
 
-#define REPORT_NS    (10 * CLOCK_NS_PER_S)
 #define BOOK_NS      (10 * CLOCK_NS_PER_S)
 #define ASK_NS       (5 * CLOCK_NS_PER_S)
 #define MASTER_NS    (2 * CLOCK_NS_PER_S) /* the master ends us so much later than we end the run ourselves */
@@ -38,6 +37,12 @@ bool sync_run_fail(struct sync_run *run, enum sb_reason reason, const char *fmt,
     vsnprintf(run->error.text, sizeof(run->error.text), fmt, ap);
     va_end(ap);
     return false;
+}
+
+bool sync_run_fail_source(struct sync_run *run, enum source_status s, const struct source_error *err)
+{
+    return s == SOURCE_STOPPED ? sync_run_fail(run, SB_REASON_ABORTED, "stopped while reading the source")
+                               : sync_run_fail(run, err->reason, "%s", err->text);
 }
 
 bool sync_run_fail_db(struct sync_run *run, const struct sync_db *db)
@@ -118,7 +123,7 @@ bool sync_run_beat(void *arg)
     if (now >= run->booked_ns + BOOK_NS && run->shown->run_id != 0) {
         run->booked_ns = now;
         sync_books_beat(run);
-        sync_run_report(run, false);
+        sync_report_progress(run, false);
     }
     return true;
 }
@@ -137,23 +142,6 @@ void sync_run_phase(struct sync_run *run, enum sb_phase phase)
     sync_run_progress(run);
     sync_state_show(run->state);
     sync_books_beat(run);
-}
-
-void sync_run_report(struct sync_run *run, bool now)
-{
-    uint64_t at = clock_mono_ns();
-    const struct sb_sync *s = &run->state->shown;
-    double percent = s->rows_estimated > 0 ? 100.0 * (double)run->shown->rows_read / (double)s->rows_estimated : 0;
-
-    if (!now && at < run->reported_ns + REPORT_NS)
-        return;
-    run->reported_ns = at;
-    struct event_field f[] = { event_i64("run_id", run->shown->run_id), event_i64("batch", run->batches),
-                               event_i64("rows_read", run->shown->rows_read),
-                               event_i64("rows_written", s->rows_written),
-                               s->rows_estimated > 0 ? event_f64("percent", percent > 100 ? 100 : percent)
-                                                     : event_cstr("percent", NULL) };
-    event_log(EVENT_SYNC_PROGRESS, f, 5, "Processing batch...");
 }
 
 size_t sync_run_batch_rows(const struct sync_run *run)
@@ -188,6 +176,7 @@ static bool choose_range(struct sync_run *run)
         run->everything = watermark == CLOCK_NO_DAY;
         if (!run->everything)
             run->start_day = (int32_t)(watermark - run->conf->sync_overlap_days);
+        run->audited = !run->everything && q->mode == SB_MODE_INCREMENTAL;
     }
     run->full_stage = run->everything;
     return true;
@@ -234,57 +223,6 @@ static bool steps(struct sync_run *run)
            sync_books_clean(run);
 }
 
-static void log_started(const struct sync_run *run)
-{
-    struct event_field f[] = { event_i64("run_id", run->shown->run_id),
-                               event_cstr("mode", sb_mode_name(run->shown->mode)),
-                               event_cstr("trigger", sb_trigger_name(run->shown->trigger)) };
-
-    event_log(EVENT_SYNC_STARTED, f, 3, "Sync started...");
-}
-
-static void log_ended(const struct sync_run *run)
-{
-    const struct sb_run *r = run->shown;
-    bool good = r->status == SB_RUN_SUCCESS;
-    struct event_field f[] = {
-        event_i64("run_id", r->run_id),
-        event_cstr("mode", sb_mode_name(r->mode)),
-        event_cstr("status", sb_run_status_name(r->status)),
-        event_cstr("trigger", sb_trigger_name(r->trigger)),
-        event_cstr("reason", sb_reason_name(r->reason)),
-        event_cstr("phase", sb_phase_name(run->state->shown.phase)),
-        event_f64("duration_seconds", (double)(r->finished_us - r->started_us) / 1e6),
-        event_i64("rows_read", r->rows_read),
-        event_i64("rows_inserted", r->rows_inserted),
-        event_i64("rows_updated", r->rows_updated),
-        event_i64("rows_deleted", r->rows_deleted),
-        event_i64("rows_skipped", r->rows_skipped),
-        event_i64("guest_rows", run->state->shown.guest_rows),
-        event_i64("customers_scored", r->customers_scored),
-        event_i64("data_version", r->data_version),
-        event_cstr("error", good ? NULL : r->error),
-    };
-    const char *cause = r->reason == SB_REASON_SOURCE_CONNECT ? " Error connecting to Azure SQL:" : "";
-
-    if (good)
-        event_log(EVENT_SYNC_COMPLETED, f, 16, "✅ Sync completed");
-    else
-        event_log(EVENT_SYNC_FAILED, f, 16, "❌ Sync failed:%s %s", cause, r->error);
-}
-
-static void count_run(const struct sync_run *run)
-{
-    const struct sb_run *r = run->shown;
-
-    metrics_add(METRIC_SYNC_RUNS, r->mode, r->status, 0, 1);
-    metrics_add(METRIC_SYNC_ROWS, METRIC_SYNC_READ, 0, 0, (uint64_t)r->rows_read);
-    metrics_add(METRIC_SYNC_ROWS, METRIC_SYNC_INSERTED, 0, 0, (uint64_t)r->rows_inserted);
-    metrics_add(METRIC_SYNC_ROWS, METRIC_SYNC_UPDATED, 0, 0, (uint64_t)r->rows_updated);
-    metrics_add(METRIC_SYNC_ROWS, METRIC_SYNC_DELETED, 0, 0, (uint64_t)r->rows_deleted);
-    metrics_add(METRIC_SYNC_ROWS, METRIC_SYNC_SKIPPED, 0, 0, (uint64_t)r->rows_skipped);
-}
-
 static void conclude(struct sync_run *run, bool good)
 {
     struct sb_run *r = run->shown;
@@ -300,8 +238,7 @@ static void conclude(struct sync_run *run, bool good)
     r->finished_us = clock_wall_us();
     sync_db_close(&run->work); /* rolls back what is open and gives the lock back */
     sync_books_close(run);
-    log_ended(run);
-    count_run(run);
+    sync_report_ended(run);
 }
 
 /* The lock, waiting a moment for that of a run that was killed. */
@@ -368,20 +305,6 @@ static int64_t running_elsewhere(struct sync_run *run)
     return id;
 }
 
-static void log_not_started(struct sync_run *run, enum sb_mail_answer answer)
-{
-    struct event_field f[] = { event_cstr("mode", sb_mode_name(run->request.mode)),
-                               event_cstr("trigger", sb_trigger_name(run->request.trigger)),
-                               event_cstr("error", run->error.text) };
-    bool told = run->state->database_down;
-
-    run->state->database_down = answer == SB_ANSWER_DATABASE_DOWN;
-    if (answer == SB_ANSWER_ALREADY_RUNNING)
-        event_log(EVENT_SYNC_SKIPPED, f, 2, "another sync is already running");
-    else if (answer == SB_ANSWER_DATABASE_DOWN && !told)
-        event_log(EVENT_DB_CONNECTION_FAILED, f, 3, "Database connection failed: the sync can't start");
-}
-
 static void end_watch(struct sync_state *state)
 {
     struct sb_slot *slot = state->proc->slot;
@@ -397,7 +320,7 @@ static void run_started(struct sync_run *run)
 
     state->database_down = false;
     state->shown.running = 1;
-    log_started(run);
+    sync_report_started(run);
     conclude(run, steps(run));
     state->shown.running = 0;
     sync_state_record(state, run->shown);
@@ -420,11 +343,12 @@ enum sb_mail_answer sync_run_execute(struct sync_state *state, const struct sb_m
     if (answer == SB_ANSWER_STARTED) {
         run_started(&run);
     } else {
-        log_not_started(&run, answer);
+        sync_report_not_started(&run, answer);
         state->shown.run = before;
     }
     sync_db_close(&run.work);
     sync_db_close(&run.books);
+    sync_audit_free(&run.audit);
     end_watch(state);
     sync_state_show(state);
     return answer;

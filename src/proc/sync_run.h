@@ -25,6 +25,14 @@ struct sync_error {
     char text[256];
 };
 
+/* What sync_audit found: days before the window, ascending, with the source's totals. */
+struct sync_audit {
+    struct source_day_total *days;
+    size_t count, room;
+    int64_t compared;  /* days on either side */
+    int64_t unsettled; /* days that differ even now that they were read again */
+};
+
 struct sync_run {
     struct sync_state *state;
     const struct conf *conf;
@@ -40,7 +48,9 @@ struct sync_run {
     bool everything;            /* the whole source is read: a full run, or the first one */
     bool full_stage;            /* the stage is combined_sales_next, ready to be swapped in */
     int32_t start_day, end_day; /* of a partial run, CLOCK_NO_DAY: open */
-    bool published;             /* the orders are committed */
+    bool audited;               /* what lies before start_day is held against the source */
+    struct sync_audit audit;
+    bool published; /* the orders are committed */
 };
 
 /* Runs a request to its end; the outcome is in state->shown.run and in sync_runs. SB_ANSWER_STARTED, or why it did
@@ -57,13 +67,13 @@ bool sync_run_sleep(struct sync_run *run);
 /* Something moved on; the watchdog's clock starts anew. */
 void sync_run_progress(struct sync_run *run);
 void sync_run_phase(struct sync_run *run, enum sb_phase phase);
-/* Writes sync_progress when ten seconds are over since the last one, or `now`. */
-void sync_run_report(struct sync_run *run, bool now);
 /* Rows of a batch: SYNC_BATCH_ROWS, halved for each of the last runs that ran out of memory. */
 size_t sync_run_batch_rows(const struct sync_run *run);
 /* Notes the first error; answers false for `return sync_run_fail(…)`. */
 bool sync_run_fail(struct sync_run *run, enum sb_reason reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* SOURCE_STOPPED or SOURCE_ERROR. */
+bool sync_run_fail_source(struct sync_run *run, enum source_status s, const struct source_error *err);
 bool sync_run_fail_db(struct sync_run *run, const struct sync_db *db);
 /* A statement of `work` has ended so: progress, or the error is noted. */
 bool sync_run_done(struct sync_run *run, enum sync_db_status s);

@@ -51,6 +51,24 @@ def shop(orders, customers=None, start=datetime.date(2024, 1, 1), days=365, seed
     return rows
 
 
+def run(patrond, mode="incremental", **parameters):
+    """Runs a sync to its end; answers its object."""
+    query = "&".join(f"{k}={v}" for k, v in {"mode": mode, **parameters}.items())
+    answer = patrond.post(f"/admin/sync-sales?{query}")
+    assert answer.status == 202, answer.body
+    return patrond.wait_run(answer.json()["run_id"])
+
+
+def succeed(patrond, mode="incremental", **parameters):
+    result = run(patrond, mode, **parameters)
+    assert result["status"] == "success", (result, patrond.log_tail())
+    return result
+
+
+def counts(result):
+    return tuple(result[f"rows_{k}"] for k in ("read", "inserted", "updated", "deleted", "skipped"))
+
+
 class Table:
     """Queries on one database, each in its own connection so that nothing is held."""
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from lib.sales import Table, assert_facts_agree, line, shop, write
+from lib.sales import Table, assert_facts_agree, counts, line, run, shop, succeed, write
 from lib.wait import wait_until
 
 AS_OF = "2025-01-01"
@@ -28,24 +28,6 @@ def synced(patrond_factory, database, source):
         settings = {"DATABASE_URL": database, "SYNC_SOURCE": f"csv:{source}", "AS_OF_DATE": AS_OF, **settings}
         return patrond_factory(**settings).start()
     return make
-
-
-def run(patrond, mode="incremental", **parameters):
-    """Runs a sync to its end; answers its object."""
-    query = "&".join(f"{k}={v}" for k, v in {"mode": mode, **parameters}.items())
-    answer = patrond.post(f"/admin/sync-sales?{query}")
-    assert answer.status == 202, answer.body
-    return patrond.wait_run(answer.json()["run_id"])
-
-
-def succeed(patrond, mode="incremental", **parameters):
-    result = run(patrond, mode, **parameters)
-    assert result["status"] == "success", (result, patrond.log_tail())
-    return result
-
-
-def counts(result):
-    return tuple(result[f"rows_{k}"] for k in ("read", "inserted", "updated", "deleted", "skipped"))
 
 
 def order_ids(table):
@@ -266,17 +248,19 @@ def test_changes_arrive_by_whole_orders(synced, source, table):
     assert result["data_version"] == 2
 
 
-def test_incremental_leaves_what_is_before_its_window(synced, source, table):
-    """The window is SYNC_OVERLAP_DAYS before the newest order; what changed before it waits for a full run."""
-    rows = [line(1, 1, "2024-01-01"), line(2, 2, "2024-05-01"), line(3, 3, "2024-06-01")]
+def test_incremental_reads_its_window_and_days_that_differ(synced, source, table):
+    """The window is SYNC_OVERLAP_DAYS before the newest order; before it only days whose totals differ are read."""
+    rows = [line(1, 1, "2024-01-01"), line(2, 2, "2024-05-01"), line(3, 3, "2024-06-01"), line(5, 5, "2024-01-02")]
     write(source, rows)
     patrond = synced(SYNC_OVERLAP_DAYS=35)
     succeed(patrond)
-    write(source, [line(1, 1, "2024-01-01", "99.00"), line(2, 2, "2024-05-01", "88.00"), rows[2], line(4, 4, "2024-06-02")])
+    write(source, [line(1, 1, "2024-01-01", sku="other"), line(2, 2, "2024-05-01", "88.00"), rows[2], rows[3],
+                   line(4, 4, "2024-06-02")])
     result = succeed(patrond)
     assert counts(result)[:4] == (3, 1, 1, 0)
-    assert table.rows("SELECT order_id, line_item_sales FROM combined_sales ORDER BY 1") == [(1, 10), (2, 88), (3, 10), (4, 10)]
-    assert counts(succeed(patrond, "full"))[1:4] == (0, 1, 0)
+    assert table.rows("SELECT order_id, line_item_sales FROM combined_sales ORDER BY 1") == [
+        (1, 10), (2, 88), (3, 10), (4, 10), (5, 10)]
+    assert counts(succeed(patrond, "full"))[1:4] == (0, 1, 0)  # another sku changes no total
     assert_facts_agree(table, AS_OF)
 
 

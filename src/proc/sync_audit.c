@@ -1,0 +1,208 @@
+/*
+ * sync_audit: see the header. Both sides are read in ascending days and merged as they come: memory is one batch of
+ * the source's days and the days that differ.
+ */
+#include "proc/sync_audit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "core/events.h"
+
+#define BATCH_DAYS 4096
+#define DAYS_MAX   200000 /* far more than five centuries: the days of no real source */
+#define TOTALS     7
+
+/*
+ * The totals of a day as struct source_day_total defines them, of the lines that come behind FROM. Sums that bigint
+ * can't hold are cut off: they only need to differ.
+ */
+static const char days_sql[] =
+    "COPY (SELECT day - date '1970-01-01', sum(lines)::bigint, count(*),"
+    " greatest(least(coalesce(sum(sales), 0) * 100, 9e18), -9e18)::bigint,"
+    " greatest(least(coalesce(sum(refunds), 0) * 100, 9e18), -9e18)::bigint,"
+    " greatest(least(coalesce(sum(quantity), 0), 9e18), -9e18)::bigint, sum(checks)::bigint"
+    " FROM (SELECT order_date::date AS day, count(*) AS lines, sum(line_item_sales) AS sales,"
+    " sum(line_item_refunds) AS refunds, sum(quantity) AS quantity,"
+    " sum(mod(order_id, 1000003) + coalesce(3 * mod(customer_id, 1000003), 0)"
+    " + coalesce(5 * mod(product_id, 1000003), 0)"
+    " + 7 * coalesce(256 * length(rtrim(fulfillment_status)) + ascii(rtrim(fulfillment_status)), 0)"
+    " + 11 * coalesce(256 * length(rtrim(financial_status)) + ascii(rtrim(financial_status)), 0)"
+    " + coalesce(mod((line_item_discount * 100)::bigint, 1000003), 0)) AS checks"
+    " FROM %s GROUP BY 1, order_id) o GROUP BY 1 ORDER BY 1) TO STDOUT";
+
+/* The source's totals, and how far the rows of PostgreSQL have been held against them. */
+struct merge {
+    struct sync_run *run;
+    const struct source_day_total *theirs;
+    size_t count, at;
+    int64_t differing;
+    bool collect; /* the days that differ go to run->audit */
+};
+
+void sync_audit_free(struct sync_audit *audit)
+{
+    free(audit->days);
+    *audit = (struct sync_audit){ 0 };
+}
+
+static bool differs(struct merge *m, const struct source_day_total *theirs)
+{
+    struct sync_audit *audit = &m->run->audit;
+
+    m->differing++;
+    if (!m->collect)
+        return true;
+    if (audit->count == audit->room) {
+        size_t room = audit->room > 0 ? audit->room * 2 : 64;
+        struct source_day_total *grown = room <= DAYS_MAX ? realloc(audit->days, room * sizeof(*grown)) : NULL;
+        if (grown == NULL)
+            return sync_run_fail(m->run, SB_REASON_VALIDATION,
+                                 "more than %zu days differ between the source and combined_sales; run a full sync",
+                                 audit->count);
+        audit->days = grown;
+        audit->room = room;
+    }
+    audit->days[audit->count++] = *theirs;
+    return true;
+}
+
+/* What the source has before `day` is not here. */
+static bool pass_theirs(struct merge *m, int32_t day)
+{
+    for (; m->at < m->count && (day == CLOCK_NO_DAY || m->theirs[m->at].day < day); m->at++)
+        if (m->theirs[m->at].lines != 0 && !differs(m, &m->theirs[m->at]))
+            return false;
+    return true;
+}
+
+static bool same(const struct source_day_total *a, const struct source_day_total *b)
+{
+    return a->lines == b->lines && a->orders == b->orders && a->sales_cents == b->sales_cents &&
+           a->refunds_cents == b->refunds_cents && a->quantity == b->quantity && a->checks == b->checks;
+}
+
+/* One row of DAYS_SQL in COPY's text. */
+static bool take_ours(const char *row, size_t n, void *arg)
+{
+    struct merge *m = arg;
+    struct str rest = { row, n > 0 && row[n - 1] == '\n' ? n - 1 : n }, piece;
+    int64_t v[TOTALS];
+
+    for (int i = 0; i < TOTALS; i++)
+        if (!str_split(&rest, '\t', &piece) || !str_to_i64(piece, &v[i]))
+            return sync_run_fail(m->run, SB_REASON_DATABASE, "combined_sales: the totals of a day are no numbers");
+    const struct source_day_total ours = {
+        .day = (int32_t)v[0],
+        .lines = v[1],
+        .orders = v[2],
+        .sales_cents = v[3],
+        .refunds_cents = v[4],
+        .quantity = v[5],
+        .checks = v[6],
+    };
+    const struct source_day_total none = { .day = ours.day };
+    if (!pass_theirs(m, ours.day))
+        return false;
+    bool theirs = m->at < m->count && m->theirs[m->at].day == ours.day;
+    m->run->audit.compared += !theirs && m->collect;
+    const struct source_day_total *t = theirs ? &m->theirs[m->at++] : &none;
+    return same(&ours, t) || differs(m, t);
+}
+
+/* Holds the days of these lines (what comes behind FROM) against those of the source. */
+static bool merge_days(struct merge *m, const char *lines)
+{
+    static const char what[] = "adding up the days of combined_sales";
+    struct sync_run *run = m->run;
+    struct buf sql;
+    enum sync_db_status s = SYNC_DB_ERROR;
+
+    buf_init(&sql, 4096);
+    buf_printf(&sql, days_sql, lines);
+    if (buf_cstr(&sql) != NULL)
+        s = sync_db_copy_out(&run->work, what, buf_cstr(&sql), take_ours, m);
+    else
+        sync_run_fail(run, SB_REASON_MEMORY, "out of memory while %s", what);
+    buf_free(&sql);
+    return s == SYNC_DB_OK ? pass_theirs(m, CLOCK_NO_DAY) : sync_run_fail_db(run, &run->work);
+}
+
+/* The days from `first` (CLOCK_NO_DAY: the first of all) to `last`. */
+static bool merge_batch(struct sync_run *run, const struct source_day_total *theirs, size_t count, int32_t first,
+                        int32_t last)
+{
+    struct merge m = { .run = run, .theirs = theirs, .count = count, .collect = true };
+    char from[CLOCK_DAY_SIZE] = "-infinity", to[CLOCK_DAY_SIZE], lines[160];
+
+    if (first != CLOCK_NO_DAY)
+        clock_format_day(from, first);
+    snprintf(lines, sizeof(lines), "combined_sales WHERE order_date >= timestamp '%s' AND order_date < date '%s' + 1",
+             from, clock_format_day(to, last));
+    run->audit.compared += (int64_t)count;
+    return merge_days(&m, lines);
+}
+
+static void report(const struct sync_run *run)
+{
+    const struct sync_audit *a = &run->audit;
+    char first[CLOCK_DAY_SIZE], last[CLOCK_DAY_SIZE];
+
+    if (a->count == 0)
+        return;
+    struct event_field f[] = { event_i64("run_id", run->shown->run_id), event_i64("days_compared", a->compared),
+                               event_i64("days_differing", (int64_t)a->count),
+                               event_cstr("first_day", clock_format_day(first, a->days[0].day)),
+                               event_cstr("last_day", clock_format_day(last, a->days[a->count - 1].day)) };
+    event_log(EVENT_SYNC_PROGRESS, f, 5, "%zu days before the window differ from the source and are read again",
+              a->count);
+}
+
+bool sync_audit_compare(struct sync_run *run, struct source *source)
+{
+    struct source_range range = { .start_day = CLOCK_NO_DAY, .end_day = run->start_day - 1 };
+    struct source_day_total *theirs = calloc(BATCH_DAYS, sizeof(*theirs));
+    enum source_status status = SOURCE_OK;
+    struct source_error err = { 0 };
+    bool good = theirs != NULL || sync_run_fail(run, SB_REASON_MEMORY, "out of memory for the audit");
+
+    while (good && status == SOURCE_OK) {
+        size_t count = 0;
+        status = source->ops->day_totals(source, &range, theirs, BATCH_DAYS, &count, &err);
+        if (status != SOURCE_OK && status != SOURCE_END) {
+            good = sync_run_fail_source(run, status, &err);
+            break;
+        }
+        sync_run_progress(run);
+        int32_t last = status == SOURCE_OK && count > 0 ? theirs[count - 1].day : range.end_day;
+        good = merge_batch(run, theirs, count, range.start_day, last);
+        range.start_day = last + 1;
+    }
+    free(theirs);
+    if (good)
+        report(run);
+    return good;
+}
+
+bool sync_audit_recheck(struct sync_run *run)
+{
+    struct merge m = { .run = run, .theirs = run->audit.days, .count = run->audit.count };
+
+    if (m.count == 0)
+        return true;
+    if (!merge_days(&m,
+                    "sync_day JOIN combined_sales ON order_date >= sync_day.day AND order_date < sync_day.day + 1"))
+        return false;
+    run->audit.unsettled = m.differing;
+    if (m.differing == 0)
+        return true;
+    struct event_field f[] = { event_i64("run_id", run->shown->run_id), event_i64("days_unsettled", m.differing) };
+    event_log_at(LOG_LEVEL_WARNING, EVENT_SYNC_PROGRESS, f, 2,
+                 "%lld days differ from the source even when read again: it holds lines that can't be used "
+                 "(sync_quarantine), it changed meanwhile, or combined_sales was edited by hand",
+                 (long long)m.differing);
+    return true;
+}
