@@ -37,9 +37,11 @@ static bool before_deadline(void *arg)
     return clock_mono_ns() < env->deadline_ns;
 }
 
-static enum sb_error source_error_class(enum sb_reason reason)
+static enum sb_error source_error_class(const struct source_error *err)
 {
-    switch (reason) {
+    if (err->health != SB_ERROR_NONE)
+        return err->health;
+    switch (err->reason) {
     case SB_REASON_SOURCE_AUTH:
         return SB_ERROR_AUTH_FAILED;
     case SB_REASON_TIMEOUT:
@@ -52,7 +54,9 @@ static enum sb_error source_error_class(enum sb_reason reason)
 static void check_source_run(const struct check_env *env, struct check_result *r)
 {
     const struct source_ops *ops = source_for(env->conf);
-    struct source_env source_env = { .conf = env->conf, .beat = before_deadline, .arg = (void *)(uintptr_t)env };
+    struct source_env source_env = {
+        .conf = env->conf, .beat = before_deadline, .arg = (void *)(uintptr_t)env, .deadline_ns = env->deadline_ns
+    };
     struct source_error err = { .reason = SB_REASON_NONE };
 
     if (ops == NULL) {
@@ -63,7 +67,7 @@ static void check_source_run(const struct check_env *env, struct check_result *r
     if (ops->check(&source_env, &err))
         check_up(r, "the source %s can be read", ops->name);
     else
-        check_down(r, source_error_class(err.reason), "%s", err.text);
+        check_down(r, source_error_class(&err), "%s", err.text);
 }
 
 const struct check checks_table[CHECKS_COUNT] = {

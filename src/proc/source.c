@@ -47,7 +47,7 @@ const struct source_ops *source_for(const struct conf *conf)
         return NULL;
     if (strncmp(conf->sync_source, "csv:", 4) == 0)
         return &source_csv_ops;
-    return NULL;
+    return &source_tds_ops;
 }
 
 static bool list_has_day(const struct source_range *range, int32_t day)

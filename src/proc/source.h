@@ -128,13 +128,16 @@ struct source_day_total {
 struct source_error {
     enum sb_reason reason; /* SB_REASON_SOURCE_CONNECT, _AUTH, _QUERY, _VALIDATION, _TIMEOUT, _MEMORY */
     char text[256];        /* what failed, on what, and what to do; no secrets */
+    enum sb_error health;  /* for the health board; SB_ERROR_NONE: as the reason says */
 };
 
 struct source_env {
     const struct conf *conf;
     bool (*beat)(void *arg);                   /* call while working; false: stop now */
-    void (*note)(void *arg, const char *text); /* something the operator should know; the reading goes on */
+    void (*note)(void *arg, const char *text); /* something the operator should know; the reading goes on; or NULL */
+    void (*progress)(void *arg);               /* something was tried or came to its end; or NULL */
     void *arg;
+    uint64_t deadline_ns; /* monotonic: nothing is tried again behind it; 0: none */
 };
 
 struct source_ops;
@@ -191,5 +194,6 @@ enum source_status source_days_by_reading(struct source *s, const struct source_
 
 /* The implementations. */
 extern const struct source_ops source_csv_ops;
+extern const struct source_ops source_tds_ops;
 
 #endif

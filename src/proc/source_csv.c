@@ -66,7 +66,7 @@ static struct source *open_source(const struct source_env *env, struct source_er
     if (s == NULL || (s->window = malloc(WINDOW_BYTES)) == NULL || (s->text = malloc(BATCH_TEXT_BYTES)) == NULL) {
         if (s != NULL)
             close_source(&s->base);
-        *err = (struct source_error){ SB_REASON_MEMORY, "out of memory to read CSV" };
+        *err = (struct source_error){ .reason = SB_REASON_MEMORY, .text = "out of memory to read CSV" };
         return NULL;
     }
     s->base.ops = &source_csv_ops;
@@ -436,7 +436,7 @@ static bool check(const struct source_env *env, struct source_error *err)
         return false;
     enum source_status status = next_file((struct csv_source *)base, err);
     if (status == SOURCE_STOPPED)
-        *err = (struct source_error){ SB_REASON_ABORTED, "stopped" };
+        *err = (struct source_error){ .reason = SB_REASON_ABORTED, .text = "stopped" };
     close_source(base);
     return status == SOURCE_OK;
 }

@@ -160,7 +160,8 @@ static enum source_status read_days(struct source *s, const struct source_range 
         size_t count = 0;
         status = s->ops->next(s, rows, BATCH_ROWS, &count, err);
         if ((status == SOURCE_OK || status == SOURCE_END) && !count_rows(d, range, rows, count)) {
-            *err = (struct source_error){ SB_REASON_MEMORY, "out of memory while counting the orders of each day" };
+            *err = (struct source_error){ .reason = SB_REASON_MEMORY,
+                                          .text = "out of memory while counting the orders of each day" };
             return SOURCE_ERROR;
         }
     }
@@ -180,7 +181,7 @@ enum source_status source_days_by_reading(struct source *s, const struct source_
     if (rows != NULL)
         status = read_days(s, &days, &d, rows, err);
     else
-        *err = (struct source_error){ SB_REASON_MEMORY, "out of memory for a batch" };
+        *err = (struct source_error){ .reason = SB_REASON_MEMORY, .text = "out of memory for a batch" };
     free(rows);
     free(d.seen);
     if (status == SOURCE_END && d.more)

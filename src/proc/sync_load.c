@@ -286,9 +286,19 @@ static void note(void *arg, const char *text)
                  (struct event_field[]){ event_i64("run_id", run->shown->run_id) }, 1, "%s", text);
 }
 
+static void progress(void *arg)
+{
+    sync_run_progress(arg);
+}
+
 static bool open_source(struct load *l)
 {
-    const struct source_env env = { .conf = l->run->conf, .beat = sync_run_beat, .note = note, .arg = l->run };
+    const struct source_env env = { .conf = l->run->conf,
+                                    .beat = sync_run_beat,
+                                    .note = note,
+                                    .progress = progress,
+                                    .arg = l->run,
+                                    .deadline_ns = l->run->deadline_ns };
     struct source_error err = { 0 };
 
     l->ops = source_for(l->run->conf);

@@ -61,7 +61,8 @@ static void log_ended(const struct sync_run *run)
         event_i64("data_version", r->data_version),
         event_cstr("error", good ? NULL : r->error),
     };
-    const char *cause = r->reason == SB_REASON_SOURCE_CONNECT ? " Error connecting to Azure SQL:" : "";
+    bool no_source = r->reason == SB_REASON_SOURCE_CONNECT || r->reason == SB_REASON_SOURCE_AUTH;
+    const char *cause = no_source ? " Error connecting to Azure SQL:" : "";
 
     if (good)
         event_log(EVENT_SYNC_COMPLETED, f, FIELDS(f), "✅ Sync completed");

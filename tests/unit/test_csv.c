@@ -147,7 +147,7 @@ static int setup(void **state)
 
     snprintf(w->dir, sizeof(w->dir), "/tmp/patrond-test-csv-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
-    w->env = (struct source_env){ &w->conf, beat, note, w };
+    w->env = (struct source_env){ .conf = &w->conf, .beat = beat, .note = note, .arg = w };
     *state = w;
     return 0;
 }
