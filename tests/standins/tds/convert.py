@@ -111,6 +111,8 @@ def _to_decimal(v, source, target):
 def _to_time(v, source, target):
     if source.name in TEXT:
         ticks, zone = parse_time("0001-01-01T" + v.strip() if target.name == "time" and re.match(r"\s*\d\d:", v) else v)
+        if target.name in ("datetime", "smalldatetime") and ticks % 10_000:
+            raise SqlError(241, "Conversion failed when converting date and/or time from character string.")
         if target.name == "datetimeoffset":
             return ticks - (zone or 0) * 60 * SECOND, zone or 0
     elif source.name == "date":

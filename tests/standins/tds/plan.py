@@ -81,26 +81,53 @@ class Planner:
             return union([r for ranges, _ in found for r in ranges]), all(exact for _, exact in found)
         if isinstance(e, nodes.Binary) and e.operator == "and":
             return self.conjunction(flatten("and", e))
+        null = self.null_test(e)
+        if null is not None:
+            return ([] if null else ALL), True
         b = self.bound(e)
         if b is None or b[0] != self.day:
             return ALL, False
         return [span(b[1], b[2], lambda v: (v, LEAST), (LEAST, LEAST), (MOST, MOST))], True
 
+    def null_test(self, e):
+        """True for IS NULL of a column of the key, False for IS NOT NULL, else None. No key here has NULLs."""
+        wanted = not (isinstance(e, nodes.Unary) and e.operator == "not")
+        e = e if wanted else e.operand
+        if isinstance(e, nodes.Unary) and e.operator == "is null" and self.column(e.operand) in (self.day, self.order):
+            return wanted
+        return None
+
     def conjunction(self, conjuncts):
-        ranges, exact, orders = ALL, True, []
+        """First what bounds days, then what bounds orders where but one day is left."""
+        ranges, exact, later = ALL, True, []
         for c in conjuncts:
-            b = self.bound(c)
-            if b is not None and b[0] == self.order:
-                orders.append(b)
+            alternatives = flatten("or", c)
+            if any((self.bound(a) or (None,))[0] == self.order for a in alternatives):
+                later.append(alternatives)
                 continue
             more, sure = self.ranges(c)
             ranges, exact = intersection(ranges, more), exact and sure
-        if orders and not all(within_day(*r) for r in ranges):
-            return ranges, False
-        for _, operator, value in orders:
-            ranges = [r for low, high in ranges for r in intersection(
-                [(low, high)], [span(operator, value, lambda v, d=low[0]: (d, v), (low[0], LEAST), (low[0] + 1, LEAST))])]
+        for alternatives in later:
+            ranges, sure = self.alternatives(ranges, alternatives)
+            exact = exact and sure
         return ranges, exact
+
+    def alternatives(self, ranges, conditions):
+        """What is left of the ranges by an OR (of one or more) that has bounds of the order in it."""
+        bounds, days, exact = [], [], True
+        for c in conditions:
+            b = self.bound(c)
+            if b is not None and b[0] == self.order:
+                bounds.append(b)
+            else:
+                more, sure = self.ranges(c)
+                days, exact = union(days + intersection(ranges, more)), exact and sure
+        rest = difference(ranges, days)
+        if not all(within_day(*r) for r in rest):
+            return ranges, False
+        kept = [r for low, high in rest for _, operator, value in bounds for r in intersection(
+            [(low, high)], [span(operator, value, lambda v, d=low[0]: (d, v), (low[0], LEAST), (low[0] + 1, LEAST))])]
+        return union(days + kept), exact
 
 
 def within_day(low, high):
@@ -134,3 +161,9 @@ def union(ranges):
 
 def intersection(a, b):
     return union([(max(x[0], y[0]), min(x[1], y[1])) for x in a for y in b if max(x[0], y[0]) < min(x[1], y[1])])
+
+
+def difference(ranges, gone):
+    for low, high in gone:
+        ranges = [r for a, b in ranges for r in ((a, min(b, low)), (max(a, high), b)) if r[0] < r[1]]
+    return union(ranges)

@@ -2,16 +2,14 @@
 import datetime
 
 from . import convert, nodes, sql, tokens
+from .catalog import NAME, OBJECT_ID
 from .errors import SqlError, known
-from .evaluate import Compiled
 from .faults import Trap, strike
 from .login import NOT_SUP, Login, agree_encryption, build_prelogin, parse_prelogin
-from .query import OBJECT_ID, SYSTEM_TYPES
 from .values import INT, SqlType, read_parameter
 from .wire import (ANSWER, ATTENTION, BATCH, LOGIN7, PRELOGIN, RPC, TRANSACTION, Answer, Cancelled, PeerGone, ProtocolError, Reader,
                    Transport)
 
-NAME = SqlType("nvarchar", length=128)
 VERSION_TEXT = "Microsoft SQL Azure (RTM) - 12.0.2000.8 \n\tStand-in for tests"
 SP_EXECUTESQL = 10
 CHUNK_ROWS = 64
@@ -355,19 +353,14 @@ class Session:
         return known_[name]
 
     def call(self, name, args):
-        """A function that is not about values alone."""
-        now = (datetime.datetime.now(datetime.timezone.utc) - datetime.datetime(1, 1, 1, tzinfo=datetime.timezone.utc))
+        """(type, value) of a function that is not about values alone, or None."""
+        now = datetime.datetime.now(datetime.timezone.utc) - datetime.datetime(1, 1, 1, tzinfo=datetime.timezone.utc)
         ticks = (now.days * 86400 + now.seconds) * 10_000_000 + now.microseconds * 10
         if name in ("SYSUTCDATETIME", "GETUTCDATE", "GETDATE") and not args:
-            t = SqlType("datetime2", scale=7) if name == "SYSUTCDATETIME" else SqlType("datetime")
-            return Compiled(t, lambda row: ticks, True)
+            return (SqlType("datetime2", scale=7) if name == "SYSUTCDATETIME" else SqlType("datetime")), ticks
         if name == "DB_NAME" and not args:
-            return Compiled(NAME, lambda row: self.server.account["database"], True)
-        if name == "OBJECT_ID" and args and args[0].constant:
-            wanted = str(args[0].value).replace("[", "").replace("]", "").lower().rsplit(".", 1)[-1]
-            found = OBJECT_ID if wanted == self.server.store.name.lower() else None
-            return Compiled(INT, lambda row: found, True)
-        if name == "TYPE_NAME" and len(args) == 1:
-            names = {number: word for word, (number, _) in SYSTEM_TYPES.items()}
-            return Compiled(NAME, lambda row: names.get(args[0].function(row)))
-        raise SqlError(195, f"'{name}' is not a recognized built-in function name.", 15, 10)
+            return NAME, self.server.account["database"]
+        if name == "OBJECT_ID" and args:
+            wanted = str(args[0]).replace("[", "").replace("]", "").lower().rsplit(".", 1)[-1]
+            return INT, OBJECT_ID if wanted == self.server.store.name.lower() else None
+        return None

@@ -410,6 +410,10 @@ class Parser:
 
     def name(self):
         """A column, perhaps with its table, or a call."""
+        if self.is_word("LEFT", "RIGHT") and self.tokens[self.at + 1].text == "(":
+            name = self.next().text.upper()
+            self.next()
+            return self.call(name)
         first = self.identifier()
         if self.accept("("):
             return self.call(first.upper())
