@@ -22,8 +22,10 @@ enum archetype_level {
 /* The number of the id, below 10^12; words by axis, as in axes_vocab (those of other axes are not looked at). */
 uint64_t archetype_id(enum archetype_level level, const uint8_t words[AXIS_COUNT]);
 char *archetype_format_id(char dst[ARCHETYPE_ID_SIZE], uint64_t id); /* dst */
-/* Both return dst, terminated. "Occasional, mid tier, deal hunter, cooling". */
+/* All return dst, terminated. "Occasional, mid tier, deal hunter, cooling". */
 char *archetype_name(char dst[ARCHETYPE_NAME_SIZE], const uint8_t words[AXIS_COUNT]);
+/* "Buys very often, high spend, mostly at list price." */
+char *archetype_behaviour(char dst[ARCHETYPE_SENTENCE_SIZE], const uint8_t words[AXIS_COUNT]);
 /* "Buys now and then, mid spend, mostly on discount; the usual gap has passed." */
 char *archetype_describe(char dst[ARCHETYPE_SENTENCE_SIZE], const uint8_t words[AXIS_COUNT]);
 

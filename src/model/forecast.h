@@ -76,7 +76,9 @@ void forecast_revenue(const struct model_params *m, const struct forecast_month 
                       int months, struct forecast_revenue *out);
 
 struct forecast_growth_month {
-    double active, acquired, churned; /* active at its end; new in it; turned inactive in it */
+    double active;   /* at its end */
+    double acquired; /* new in it, and where more return than leave, the surplus of those who return */
+    double churned;  /* turned inactive in it, less those who return; >= 0 */
 };
 struct forecast_growth {
     double acquired, churned;          /* over all months: month[last].active = active now + acquired - churned */
@@ -87,8 +89,7 @@ struct forecast_growth {
 /* The future of a group, or (share_of_new = 1, staying = outlook's active) of the whole base. staying: its active
  * members that are so at the end of month 1, 2, …; share_of_new: of all new customers, those that start in it. */
 void forecast_growth(const struct model_params *m, const struct forecast_month *outlook, double active_now,
-                     const double *staying, double share_of_new, int32_t as_of_day, int months,
-                     struct forecast_growth *out);
+                     const double *staying, double share_of_new, int months, struct forecast_growth *out);
 
 /* Month `month` ahead (1, 2, …) as the contract names it: the as-of day's calendar month plus `month`. */
 void forecast_period(int32_t as_of_day, int month, int *year, int *calendar_month);

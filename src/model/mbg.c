@@ -13,10 +13,9 @@ struct mbg_history mbg_history_of(uint32_t purchase_days, int32_t first_day, int
 
     t = t < 0 ? 0 : t;
     tx = purchase_days < 2 || tx < 0 ? 0 : tx > t ? t : tx;
-    return (struct mbg_history){ .x = purchase_days < 2 ? 0 : purchase_days - 1,
-                                 .tx = (float)tx / 7,
-                                 .t = (float)t / 7,
-                                 .count = 1 };
+    return (struct mbg_history){
+        .x = purchase_days < 2 ? 0 : purchase_days - 1, .tx = (float)tx / 7, .t = (float)t / 7, .count = 1
+    };
 }
 
 /* ln psi; -INFINITY when the customer can't have left. */

@@ -20,6 +20,8 @@
 #include "model/params.h"
 #include "model/season.h"
 
+#define TRAIN_FORECAST_DAYS 91
+
 struct train_revenue_row {
     struct mbg_history history;
     uint32_t spend_days;
@@ -37,12 +39,12 @@ struct train {
     struct train_revenue_row *revenue;          /* T - 91 */
     struct mbg_history *scratch;
     size_t now_n, spends_n, recent_n, earlier_n, revenue_n;
-    int32_t first_day, last_day;          /* of all purchases */
+    int32_t first_day;                    /* of all purchases */
     double monthly[SEASON_MAX_MONTHS];    /* net sales of calendar months, [0]: the as-of day's own */
     double weekly[SEASON_MAX_WEEKS];      /* new customers of weeks, [0]: the week that ends at the as-of day */
-    double net, purchase_value;           /* sums: net sales; mean spend x purchase days */
+    double net, day_net, purchase_value;  /* sums: net sales; those of the days given; mean spend x purchase days */
     double first_value, first_customers;  /* net sales of first purchase days above 0 */
-    double revenue_actual, active_actual; /* in the last 91 days; customers of T - 91 active at T */
+    double revenue_actual, active_actual; /* net sales of the last 91 days; customers active at T */
     uint32_t gaps[SEASON_MAX_WEEKS * 7];  /* customers by days from first to second purchase day; last: more */
 };
 
@@ -62,8 +64,9 @@ size_t train_memory(size_t customers);
 /* memory: train_memory(customers) bytes, aligned as malloc aligns. */
 void train_init(struct train *t, void *memory, size_t customers, int32_t as_of_day, int32_t horizon_days,
                 double active_window_days, bool prior);
-/* One customer: his purchase days (facts_compute), ascending, none after as_of_day, and his net sales in all (they
- * count returns on other days too). n > 0. False when the capacity is used up. */
+/* One customer: his days with purchases (others may be among them) as of facts_compute, ascending, none after
+ * as_of_day, and his net sales in all. A customer without purchases is not counted. False when the capacity is used
+ * up. */
 bool train_add(struct train *t, const struct facts_day *days, size_t n, int64_t net_cents);
 /* Fits everything but the anchors of the axes. m->version, anchors* are left for the caller. now_ns may be NULL;
  * report too. Consumes what was added. */
