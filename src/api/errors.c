@@ -172,7 +172,16 @@ void error_rate_limited(struct api_request *q, const char *policy, const struct 
                                           .retry_after_s = retry_after_s });
 }
 
-void error_not_found(struct api_request *q, const char *resource, struct str identifier)
+static void write_allowed(struct json_writer *w, const char *const *allowed)
+{
+    json_key(w, "allowed");
+    json_array_begin(w);
+    for (; *allowed != NULL; allowed++)
+        json_cstr(w, *allowed);
+    json_array_end(w);
+}
+
+void error_not_listed(struct api_request *q, const char *resource, struct str identifier, const char *const *allowed)
 {
     struct json_writer w;
     const char *message = arena_printf(&q->http->arena, "%c%s %.*s not found", toupper((unsigned char)resource[0]),
@@ -185,8 +194,15 @@ void error_not_found(struct api_request *q, const char *resource, struct str ide
     details_begin(q, &w);
     json_kv_cstr(&w, "resource", resource);
     json_kv_str(&w, "identifier", identifier);
+    if (allowed != NULL)
+        write_allowed(&w, allowed);
     error_send(q, &(struct error_answer){
                       .status = 404, .code = "NOT_FOUND", .message = message, .details = details_end(&w) });
+}
+
+void error_not_found(struct api_request *q, const char *resource, struct str identifier)
+{
+    error_not_listed(q, resource, identifier, NULL);
 }
 
 void error_word(struct api_request *q, const char *message, const char *field, const char *const *allowed)
@@ -195,11 +211,7 @@ void error_word(struct api_request *q, const char *message, const char *field, c
 
     details_begin(q, &w);
     json_kv_cstr(&w, "field", field);
-    json_key(&w, "allowed");
-    json_array_begin(&w);
-    for (; *allowed != NULL; allowed++)
-        json_cstr(&w, *allowed);
-    json_array_end(&w);
+    write_allowed(&w, allowed);
     error_send(q, &(struct error_answer){
                       .status = 400, .code = "VALIDATION_ERROR", .message = message, .details = details_end(&w) });
 }

@@ -39,6 +39,8 @@ void error_rate_limited(struct api_request *q, const char *policy, const struct 
                         unsigned retry_after_s);
 /* `Customer 1 not found` with details; `resource` begins with a small letter. */
 void error_not_found(struct api_request *q, const char *resource, struct str identifier);
+/* The same of a closed list (NULL-terminated) in a path. */
+void error_not_listed(struct api_request *q, const char *resource, struct str identifier, const char *const *allowed);
 /* 400: a word outside a closed list (NULL-terminated). */
 void error_word(struct api_request *q, const char *message, const char *field, const char *const *allowed);
 /* 422 with what params recorded. */

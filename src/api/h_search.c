@@ -59,7 +59,7 @@ void h_search(struct api_request *q)
     struct params p;
 
     params_init(&p, &q->http->arena, q->http->head->query);
-    search_request_read(&s, &p, q->body, q->api->cursor_key);
+    search_request_read(&s, &p, q->body, q->data->population, q->api->cursor_key);
     if (p.count > 0) {
         error_validation(q, &p);
         return;

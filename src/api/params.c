@@ -103,6 +103,22 @@ int64_t params_query_int(struct params *p, const char *name, int64_t least, int6
     return initial;
 }
 
+double params_query_number(struct params *p, const char *name, double least, double most, double initial)
+{
+    struct str text = params_query_text(p, name);
+    double v;
+
+    if (text.len == 0)
+        return initial;
+    if (!str_to_double(text, &v))
+        params_fault(p, PARAMS_WRONG_TYPE, "query", str_from(name), "must be a number");
+    else if (v < least || v > most)
+        fault_range(p, "query", name, least, most);
+    else
+        return v;
+    return initial;
+}
+
 bool params_query_bool(struct params *p, const char *name, bool initial)
 {
     struct str text = params_query_text(p, name);

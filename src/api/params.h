@@ -47,6 +47,7 @@ void params_fault(struct params *p, enum params_fault fault, const char *where, 
 /* Query parameters. An empty value counts as not given. */
 struct str params_query_text(struct params *p, const char *name); /* decoded, in the arena; STR_NONE: not given */
 int64_t params_query_int(struct params *p, const char *name, int64_t least, int64_t most, int64_t initial);
+double params_query_number(struct params *p, const char *name, double least, double most, double initial);
 bool params_query_bool(struct params *p, const char *name, bool initial);
 int32_t params_query_day(struct params *p, const char *name); /* CLOCK_NO_DAY: not given */
 

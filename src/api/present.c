@@ -9,8 +9,11 @@
 
 #include <math.h>
 
+#include "api/present_archetype.h"
+#include "api/present_prediction.h"
 #include "api/put.h"
 #include "api/put_axes.h"
+#include "model/archetype.h"
 #include "model/axes_vocab.h"
 #include "model/rfm.h"
 
@@ -24,7 +27,7 @@ const char *present_risk_level(double churn)
     return words[population_risk_of((float)churn)];
 }
 
-static const char *recommendation(double churn)
+const char *present_recommendation(double churn)
 {
     switch (population_risk_of((float)churn)) {
     case POPULATION_RISK_CRITICAL:
@@ -37,8 +40,7 @@ static const char *recommendation(double churn)
     }
 }
 
-/* Orders of the last 90 days against the 90 before. */
-static const char *engagement_trend(const struct population_row *row)
+const char *present_engagement_trend(const struct population_row *row)
 {
     uint64_t now = row->orders_90, before = row->orders_prev_90;
 
@@ -135,9 +137,9 @@ static char *put_churn(char *p, const struct population *pop, const struct popul
     p = PUT(p, ",\"value_tier\":");
     p = put_axis_word(p, pop, row, AXIS_PURCHASE_VALUE);
     p = PUT(p, ",\"engagement_trend\":");
-    p = put_word(p, engagement_trend(row));
+    p = put_word(p, present_engagement_trend(row));
     p = PUT(p, "},\"recommendation\":");
-    p = put_word(p, scored ? recommendation(churn) : NULL);
+    p = put_word(p, scored ? present_recommendation(churn) : NULL);
     return PUT(p, "}");
 }
 
@@ -175,6 +177,45 @@ static char *put_model_numbers(char *p, const struct population_row *row)
     return put_fixed_or_null(p, scored ? (double)row->p_alive : NAN, 4);
 }
 
+static char *put_reason(char *p, const struct reason *r)
+{
+    p = PUT(p, "{\"code\":");
+    p = put_word(p, reason_code_name(r->code));
+    p = r->raises ? PUT(p, ",\"effect\":\"raises\",\"contribution\":")
+                  : PUT(p, ",\"effect\":\"lowers\",\"contribution\":");
+    p = put_fixed_or_null(p, r->contributes ? r->contribution : NAN, 2);
+    p = PUT(p, ",\"text\":");
+    p = put_word(p, r->text);
+    return PUT(p, "}");
+}
+
+/* Why the churn is what it is. Their texts are plain. */
+static char *put_reasons(char *p, const struct population *pop, const struct population_row *row)
+{
+    struct reason reasons[REASONS_MAX];
+    unsigned count;
+
+    if (pop->model == NULL || !(row->flags & POPULATION_SCORED))
+        return PUT(p, "null");
+    count = prediction_churn_reasons(pop, row, reasons);
+    *p++ = '[';
+    for (unsigned i = 0; i < count; i++) {
+        if (i > 0)
+            *p++ = ',';
+        p = put_reason(p, &reasons[i]);
+    }
+    return PUT(p, "]");
+}
+
+static char *put_next_order_day(char *p, const struct population *pop, const struct population_row *row)
+{
+    int32_t day = CLOCK_NO_DAY;
+
+    if (pop->model != NULL && (row->flags & POPULATION_SCORED))
+        day = prediction_next_order_day(pop, row);
+    return day == CLOCK_NO_DAY ? PUT(p, "null") : put_day(p, day);
+}
+
 static char *put_predictions(char *p, const struct population *pop, const struct population_row *row,
                              const struct shared *n)
 {
@@ -189,13 +230,17 @@ static char *put_predictions(char *p, const struct population *pop, const struct
     p = put(p, n->gap, n->gap_len);
     p = PUT(p, ",\"average_order_value\":");
     p = put(p, n->aov, n->aov_len);
-    p = PUT(p, ",\"expected_date_of_next_order\":null,\"clv_horizon_months\":");
+    p = PUT(p, ",\"expected_date_of_next_order\":");
+    p = put_next_order_day(p, pop, row);
+    p = PUT(p, ",\"clv_horizon_months\":");
     p = put_int(p, h->settings.clv_months);
     p = PUT(p, ",\"horizon_days\":");
     p = put_int(p, h->settings.churn_horizon_days);
     p = PUT(p, ",\"model_status\":");
     p = put_array_text(p, h->model_status, sizeof(h->model_status));
-    p = PUT(p, ",\"reasons\":null,\"model_version\":");
+    p = PUT(p, ",\"reasons\":");
+    p = put_reasons(p, pop, row);
+    p = PUT(p, ",\"model_version\":");
     p = put_array_text(p, h->model_version, sizeof(h->model_version));
     return PUT(p, "}");
 }
@@ -227,6 +272,30 @@ static char *put_b2b(char *p, const struct population_row *row)
     return PUT(p, "]}");
 }
 
+/* Through a writer, which finds the room reserved. */
+static char *put_archetype(struct buf *out, char *p, const struct population *pop, const struct population_row *row)
+{
+    const struct population_archetype *a = population_archetype_of(pop, row);
+    struct json_writer w;
+
+    if (a == NULL)
+        return PUT(p, "null");
+    out->len = (size_t)(p - out->data);
+    json_writer_init(&w, out);
+    json_object_begin(&w);
+    present_archetype_members(&w, pop, a);
+    json_object_end(&w);
+    return out->data + out->len;
+}
+
+static char *put_archetype_id(char *p, const struct population *pop, const struct population_row *row)
+{
+    const struct population_archetype *a = population_archetype_of(pop, row);
+    char id[ARCHETYPE_ID_SIZE];
+
+    return put_word(p, a != NULL ? archetype_format_id(id, a->id) : NULL);
+}
+
 void present_profile(struct buf *out, const struct dataset *d, const struct population_row *row)
 {
     const struct population *pop = d->population;
@@ -239,7 +308,9 @@ void present_profile(struct buf *out, const struct dataset *d, const struct popu
     p = out->data + out->len;
     p = PUT(p, "{\"customer_id\":\"");
     p = put_int(p, row->customer_id);
-    p = PUT(p, "\",\"archetype\":null,");
+    p = PUT(p, "\",\"archetype\":");
+    p = put_archetype(out, p, pop, row);
+    *p++ = ',';
     p = put_segments(p, pop, row);
     *p++ = ',';
     p = put_business(p, pop, row, &numbers);
@@ -283,7 +354,9 @@ void present_item(struct buf *out, const struct dataset *d, const struct populat
     p = out->data + out->len;
     p = PUT(p, "{\"customer_id\":\"");
     p = put_int(p, row->customer_id);
-    p = PUT(p, "\",\"archetype_id\":null,\"dominant_segments\":");
+    p = PUT(p, "\",\"archetype_id\":");
+    p = put_archetype_id(p, pop, row);
+    p = PUT(p, ",\"dominant_segments\":");
     p = put_dominant(p, pop, row);
     p = put_item_numbers(p, pop, row);
     p = PUT(p, ",\"churn_risk_score\":");
@@ -296,6 +369,32 @@ void present_item(struct buf *out, const struct dataset *d, const struct populat
     p = population_b2b_score(row) >= 0.5 ? PUT(p, "true") : PUT(p, "false");
     p = PUT(p, ",\"impact\":");
     p = put_fixed_or_null(p, scored ? ltv * churn : NAN, 2);
+    *p++ = '}';
+    out->len = (size_t)(p - out->data);
+}
+
+void present_campaign_item(struct buf *out, const struct dataset *d, const struct population_row *row, double score)
+{
+    const struct population *pop = d->population;
+    char *p;
+
+    if (!buf_reserve(out, PRESENT_ITEM_MAX))
+        return;
+    p = out->data + out->len;
+    p = PUT(p, "{\"customer_id\":\"");
+    p = put_int(p, row->customer_id);
+    p = PUT(p, "\",\"score\":");
+    p = put_fixed(p, score, 2);
+    p = PUT(p, ",\"ltv\":");
+    p = put_cents(p, population_net_cents(row));
+    p = PUT(p, ",\"churn_risk\":");
+    p = put_fixed(p, (double)row->churn, 4);
+    p = PUT(p, ",\"risk_level\":");
+    p = put_word(p, present_risk_level((double)row->churn));
+    p = PUT(p, ",\"archetype\":");
+    p = put_archetype_id(p, pop, row);
+    p = PUT(p, ",\"dominant_segments\":");
+    p = put_dominant(p, pop, row);
     *p++ = '}';
     out->len = (size_t)(p - out->data);
 }

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "data/population.h"
 
-#define PRESENT_PROFILE_MAX 6144
+#define PRESENT_PROFILE_MAX 9216
 #define PRESENT_ITEM_MAX    1536
 
 /* Appends the profile of CONTRACT 9.1. What no scoring has computed yet is null. */
@@ -19,7 +19,13 @@ void present_profile(struct buf *out, const struct dataset *d, const struct popu
 /* Appends one item of a search (CONTRACT 10). */
 void present_item(struct buf *out, const struct dataset *d, const struct population_row *row);
 
+/* Appends one customer of a campaign (CONTRACT 13.1); he must have a score. */
+void present_campaign_item(struct buf *out, const struct dataset *d, const struct population_row *row, double score);
+
 /* The word for population_risk_of(churn); NULL for NaN. */
 const char *present_risk_level(double churn);
+const char *present_recommendation(double churn);
+/* Orders of the last 90 days against the 90 before: "growing", "declining", "stable". */
+const char *present_engagement_trend(const struct population_row *row);
 
 #endif

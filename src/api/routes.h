@@ -47,6 +47,22 @@ void h_live(struct api_request *q);
 void h_metrics(struct api_request *q); /* h_metrics */
 void h_profile(struct api_request *q); /* h_customer */
 void h_random(struct api_request *q);
+void h_churn_risk(struct api_request *q);
+void h_next_purchase(struct api_request *q);
+void h_ltv_forecast(struct api_request *q);
+void h_archetype(struct api_request *q); /* h_archetypes */
+void h_archetypes_top(struct api_request *q);
+void h_archetypes_growth(struct api_request *q);
+void h_churn_aggregate(struct api_request *q); /* h_analytics */
+void h_growth(struct api_request *q);
+void h_revenue(struct api_request *q);
+void h_cohorts(struct api_request *q);
+void h_campaign(struct api_request *q); /* h_campaigns */
+void h_campaign_goal(struct api_request *q);
+void h_axes(struct api_request *q); /* h_segments */
+void h_segment_stats(struct api_request *q);
+void h_segment_customer(struct api_request *q);
+void h_configuration(struct api_request *q);
 void h_orders(struct api_request *q);      /* h_orders */
 void h_search(struct api_request *q);      /* h_search */
 void h_sync_sales(struct api_request *q);  /* h_sync */

@@ -12,10 +12,11 @@
 #include <string.h>
 
 #include "api/cursor.h"
+#include "api/present_archetype.h"
 #include "model/axes_vocab.h"
 #include "model/rfm.h"
 
-#define MAX_MONEY        9e13
+#define MAX_MONEY        SEARCH_MAX_MONEY
 #define MAX_ORDERS       1000000000
 #define MAX_DAYS         36500
 #define MAX_LIMIT        1000
@@ -68,6 +69,7 @@ static const char *const filter_keys[] = { "ltv_min",
 struct reader {
     struct search_request *s;
     struct params *p;
+    const struct population *population;
     bool has_archetypes;
 };
 
@@ -106,17 +108,19 @@ static void read_integers(struct params *p, const struct json *filters, const ch
     check_order(p, least, most, r->has_least && r->has_most && r->least > r->most);
 }
 
-/* Whole cents that satisfy the same bound as the amount. */
+int64_t search_least_cents(double money)
+{
+    return (int64_t)ceil(money * CENTS - CENTS_NOISE);
+}
+
 static void range_in_cents(const struct select_range_f64 *money, struct select_range_i64 *cents)
 {
-    double least = money->least * CENTS, most = money->most * CENTS;
-
     cents->has_least = money->has_least;
     cents->has_most = money->has_most;
     if (money->has_least)
-        cents->least = (int64_t)ceil(least - CENTS_NOISE);
+        cents->least = search_least_cents(money->least);
     if (money->has_most)
-        cents->most = (int64_t)floor(most + CENTS_NOISE);
+        cents->most = (int64_t)floor(money->most * CENTS + CENTS_NOISE);
 }
 
 static void read_ranges(struct reader *r, const struct json *filters)
@@ -187,22 +191,63 @@ static void read_segment(struct reader *r, const struct json *object, const char
         read_axis(r, m, inside);
 }
 
-/* Archetypes come with the first scoring that forms them; until then an id names nobody. */
-static void add_archetype(struct reader *r, struct str id)
+/* Both filters must hold when there are two of them. */
+static void take_archetypes(struct reader *r, uint32_t *list, size_t count)
 {
+    struct select_filters *f = &r->s->query.filters;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        bool wanted = !r->has_archetypes;
+        for (size_t k = 0; !wanted && k < f->archetype_count; k++)
+            wanted = f->archetypes[k] == list[i];
+        if (wanted)
+            list[kept++] = list[i];
+    }
     r->has_archetypes = true;
-    r->s->query.filters.none = true;
+    f->archetypes = list;
+    f->archetype_count = kept;
+    f->none |= kept == 0;
+}
+
+/* The number of the archetype an id names is added to the list; an id that names none is no fault. */
+static void add_archetype(struct reader *r, struct str id, uint32_t *list, size_t *count)
+{
+    const struct population_archetype *a = present_archetype_find(r->population, id);
+
+    if (a != NULL)
+        list[(*count)++] = (uint32_t)(a - r->population->archetypes);
     r->s->binding = hash_fast(r->s->binding, id.p, id.len);
 }
 
 static void read_archetypes(struct reader *r, const struct json *object, const char *where)
 {
     const struct json *value = json_get(object, "archetype_id"), *item = NULL;
+    size_t count = 0;
 
     if (value == NULL || value->type == JSON_NULL)
         return;
+    uint32_t *list = arena_calloc(r->p->arena, value->count + 1, sizeof(*list));
+    if (list == NULL) {
+        params_fault(r->p, PARAMS_INVALID_VALUE, where, STR_LIT("archetype_id"), "is too long");
+        return;
+    }
     while (params_body_words(r->p, value, where, STR_LIT("archetype_id"), &item))
-        add_archetype(r, item->text);
+        add_archetype(r, item->text, list, &count);
+    take_archetypes(r, list, count);
+}
+
+static void read_query_archetype(struct reader *r)
+{
+    struct str id = params_query_text(r->p, "archetype_id");
+    size_t count = 0;
+
+    if (id.len == 0 || r->has_archetypes)
+        return;
+    uint32_t *list = arena_calloc(r->p->arena, 1, sizeof(*list));
+    if (list != NULL)
+        add_archetype(r, id, list, &count);
+    take_archetypes(r, list, count);
 }
 
 static void read_rfm_groups(struct reader *r, const struct json *filters)
@@ -346,10 +391,9 @@ static void read_cursor(struct reader *r, const struct json *body, const uint8_t
 }
 
 void search_request_read(struct search_request *s, struct params *p, const struct json *body,
-                         const uint8_t key[HASH_SHA256_BYTES])
+                         const struct population *population, const uint8_t key[HASH_SHA256_BYTES])
 {
-    struct reader r = { .s = s, .p = p };
-    struct str archetype = params_query_text(p, "archetype_id");
+    struct reader r = { .s = s, .p = p, .population = population };
 
     *s = (struct search_request){ .query = { .filters = { .is_b2b = -1 }, .sort = POPULATION_BY_LTV },
                                   .sort_by = "ltv_desc" };
@@ -359,8 +403,7 @@ void search_request_read(struct search_request *s, struct params *p, const struc
         read_object(&r, body);
     else if (body != NULL)
         read_map(&r, body);
-    if (archetype.len > 0 && !r.has_archetypes)
-        add_archetype(&r, archetype);
+    read_query_archetype(&r);
     bind(s);
     if (!s->bare)
         read_cursor(&r, body, key);

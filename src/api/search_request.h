@@ -22,11 +22,15 @@ struct search_request {
 /* The words of sort_by, NULL-terminated. */
 extern const char *const search_sort_words[];
 
+#define SEARCH_MAX_MONEY 9e13
+
 /*
  * `body` NULL: none. Faults are recorded in p; sort_by outside its list is told by
- * unknown_sort, as it has an answer of its own.
+ * unknown_sort, as it has an answer of its own. The population tells which archetypes there are.
  */
 void search_request_read(struct search_request *s, struct params *p, const struct json *body,
-                         const uint8_t key[HASH_SHA256_BYTES]);
+                         const struct population *population, const uint8_t key[HASH_SHA256_BYTES]);
+/* The least whole cents that are not below an amount of at most SEARCH_MAX_MONEY. */
+int64_t search_least_cents(double money);
 
 #endif

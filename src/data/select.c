@@ -12,15 +12,11 @@
 
 #include "data/population_format.h"
 #include "data/select_scan.h"
+#include "data/topn.h"
 
 #define STEPS_PER_MATCH 1 /* steps of a walk that cost as much as one match in the heap, measured */
 #define STEPS_FREE      512
 #define LINEAR_STEPS    32 /* back to the start of a group before bisecting */
-
-struct item {
-    double key; /* ascending is the order of the answer */
-    uint32_t row;
-};
 
 struct page {
     const struct population *p;
@@ -161,79 +157,35 @@ static bool walk_order(struct page *g)
     return g->count == g->wanted || g->steps > 0;
 }
 
-static bool is_before(struct item a, struct item b)
-{
-    return a.key < b.key || (a.key == b.key && a.row < b.row);
-}
-
-/* Lets heap[at] sink in a heap with the last of the order at its root. */
-static void sink(struct item *heap, size_t n, size_t at)
-{
-    struct item moved = heap[at];
-
-    for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && is_before(heap[child], heap[child + 1]))
-            child++;
-        if (!is_before(moved, heap[child]))
-            break;
-        heap[at] = heap[child];
-    }
-    heap[at] = moved;
-}
-
-static void rise(struct item *heap, size_t at)
-{
-    struct item moved = heap[at];
-
-    for (size_t parent; at > 0 && is_before(heap[parent = (at - 1) / 2], moved); at = parent)
-        heap[at] = heap[parent];
-    heap[at] = moved;
-}
-
-static struct item item_of(const struct page *g, uint32_t row)
-{
-    double value = select_sort_value(g->p, g->q->sort, row);
-
-    return (struct item){ g->q->ascending ? value : -value, row };
-}
-
-/* Keeps the first `wanted` of the matches behind the cursor in the heap; returns their number. */
-static size_t fill_heap(const struct page *g, struct item *heap)
+/* Keeps the first of the matches behind the cursor. */
+static void gather_matches(const struct page *g, struct topn *first)
 {
     const struct select_cursor *c = &g->q->cursor;
-    double key = g->q->ascending ? c->key : -c->key;
-    size_t n = 0;
+    double sign = g->q->ascending ? 1 : -1, key = sign * c->key;
 
     for (size_t word = 0; word < (g->p->count + 63) / 64; word++) {
         for (uint64_t left = g->bits[word]; left != 0; left &= left - 1) {
-            struct item it = item_of(g, (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(left));
-            if (c->present && (it.key < key || (it.key == key && it.row < g->cursor_row)))
+            uint32_t row = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(left);
+            struct topn_item it = { sign * select_sort_value(g->p, g->q->sort, row), row };
+            if (c->present && (it.key < key || (it.key == key && row < g->cursor_row)))
                 continue;
-            if (n < g->wanted) {
-                heap[n] = it;
-                rise(heap, n++);
-            } else if (is_before(it, heap[0])) {
-                heap[0] = it;
-                sink(heap, n, 0);
-            }
+            topn_add(first, it);
         }
     }
-    return n;
 }
 
 /* False when the arena is exhausted. */
 static bool sort_matches(struct page *g, struct arena *a)
 {
-    struct item *heap = arena_alloc(a, g->wanted * sizeof(*heap));
+    struct topn first = { .heap = arena_alloc(a, g->wanted * sizeof(*first.heap)), .wanted = g->wanted };
 
-    if (!heap)
+    if (!first.heap)
         return false;
-    g->count = fill_heap(g, heap);
-    for (size_t n = g->count; n > 0; n--) {
-        g->rows[n - 1] = heap[0].row;
-        heap[0] = heap[n - 1];
-        sink(heap, n - 1, 0);
-    }
+    gather_matches(g, &first);
+    topn_sort(&first);
+    g->count = first.count;
+    for (size_t i = 0; i < first.count; i++)
+        g->rows[i] = first.heap[i].number;
     return true;
 }
 

@@ -1,0 +1,66 @@
+/*
+ * handler: see the header.
+ */
+#include "api/handler.h"
+
+#include "api/errors.h"
+#include "api/request.h"
+
+#define MAX_MONTHS 60
+_Static_assert(MAX_MONTHS == POPULATION_MONTHS_AHEAD, "forecasts reach as far as may be asked for");
+
+void handler_params_init(struct api_request *q, struct params *p)
+{
+    params_init(p, &q->http->arena, q->http->head->query);
+}
+
+bool handler_params_good(struct api_request *q, const struct params *p)
+{
+    if (p->count == 0)
+        return true;
+    error_validation(q, p);
+    return false;
+}
+
+bool handler_months(struct api_request *q, int *months)
+{
+    struct params p;
+
+    handler_params_init(q, &p);
+    *months = (int)params_query_int(&p, "months", 1, MAX_MONTHS, HANDLER_DEFAULT_MONTHS);
+    return handler_params_good(q, &p);
+}
+
+bool handler_has_model(struct api_request *q)
+{
+    const struct population *p = q->data->population;
+
+    if (p->model != NULL && p->outlook != NULL)
+        return true;
+    error_unavailable(q, "Customers are not scored yet", ERROR_RETRY_NO_DATA_S);
+    return false;
+}
+
+bool handler_has_score(struct api_request *q, const struct population_row *row)
+{
+    if (q->data->population->model != NULL && (row->flags & POPULATION_SCORED))
+        return true;
+    error_unavailable(q, "Customers are not scored yet", ERROR_RETRY_NO_DATA_S);
+    return false;
+}
+
+int handler_word(struct api_request *q, struct str word, const char *name, const char *field,
+                 const char *const *allowed)
+{
+    if (word.len == 0)
+        return 0;
+    for (int i = 0; allowed[i] != NULL; i++)
+        if (str_eq_lit(word, allowed[i]))
+            return i;
+    const char *message = arena_printf(&q->http->arena, "Invalid %s: %.*s", name, (int)word.len, word.p);
+    if (message == NULL)
+        error_no_memory(q);
+    else
+        error_word(q, message, field, allowed);
+    return -1;
+}

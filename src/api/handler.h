@@ -1,0 +1,30 @@
+/*
+ * handler: what handlers of reads have in common. Where one says false, the request has been answered.
+ */
+#ifndef API_HANDLER_H
+#define API_HANDLER_H
+
+#include <stdbool.h>
+
+#include "api/params.h"
+
+struct api_request;
+struct population_row;
+
+#define HANDLER_DEFAULT_MONTHS 12
+
+void handler_params_init(struct api_request *q, struct params *p);
+/* 422 with what was recorded. */
+bool handler_params_good(struct api_request *q, const struct params *p);
+/* The query parameter `months`, the only one. */
+bool handler_months(struct api_request *q, int *months);
+/* 503 while the customers in the published data have no scores: before the first scoring. */
+bool handler_has_model(struct api_request *q);
+/* The same of one customer. */
+bool handler_has_score(struct api_request *q, const struct population_row *row);
+/* Is `word` in the list (NULL-terminated)? Its place; else -1, and 400 `Invalid <name>: <word>` was answered. A word
+ * that was not given is the first. */
+int handler_word(struct api_request *q, struct str word, const char *name, const char *field,
+                 const char *const *allowed);
+
+#endif

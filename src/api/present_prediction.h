@@ -1,0 +1,26 @@
+/*
+ * present_prediction: what is predicted of one customer, as JSON (CONTRACT 9.2–9.4). Pure functions of data set, row
+ * and arguments; the population must have a model and the row a score.
+ */
+#ifndef API_PRESENT_PREDICTION_H
+#define API_PRESENT_PREDICTION_H
+
+#include "api/dataset.h"
+#include "core/json.h"
+#include "data/population.h"
+#include "model/nextorder.h"
+#include "model/reasons.h"
+
+void present_churn_risk(struct json_writer *w, const struct dataset *d, const struct population_row *row);
+void present_next_purchase(struct json_writer *w, const struct dataset *d, const struct population_row *row);
+/* months: 1 … CLV_MAX_MONTHS. */
+void present_ltv_forecast(struct json_writer *w, const struct dataset *d, const struct population_row *row,
+                          int months);
+
+/* What the profile shows of the same predictions: the reasons of its churn, and the expected day of the next order
+ * (CLOCK_NO_DAY: too unlikely to date). */
+unsigned prediction_churn_reasons(const struct population *p, const struct population_row *row,
+                                  struct reason out[REASONS_MAX]);
+int32_t prediction_next_order_day(const struct population *p, const struct population_row *row);
+
+#endif
