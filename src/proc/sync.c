@@ -14,8 +14,8 @@
 #include "proc/roles.h"
 #include "proc/source.h"
 #include "proc/sync_books.h"
+#include "proc/sync_follow.h"
 #include "proc/sync_migrate.h"
-#include "proc/sync_population.h"
 #include "proc/sync_run.h"
 #include "proc/sync_schedule.h"
 
@@ -23,12 +23,6 @@
 #define PAUSE_MOST_MS  5000
 #define STALE_EVERY_US (3600LL * 1000000)
 #define BUSY_PAUSE_US  (60LL * 1000000) /* another machine is at the run that is due here */
-#define FOLLOW_NS      (30 * CLOCK_NS_PER_S)
-
-struct pace {
-    int64_t not_before_us; /* of the next run by schedule */
-    uint64_t follow_ns;    /* of the next look at data_versions */
-};
 
 static bool serving(const struct sync_state *s)
 {
@@ -45,22 +39,6 @@ static enum sync_db_status open_db(struct sync_state *state, struct sync_db *db)
     const struct conf *c = state->proc->conf;
 
     return sync_db_open(db, c->database_url, (int)c->db_connect_timeout, beat, state);
-}
-
-/* This machine serves the newest data version, whoever published it: its file is compiled where it is missing. */
-static enum sync_db_status follow_population(struct sync_state *state, struct sync_db *db)
-{
-    int64_t version;
-    bool on_disk;
-    enum sync_db_status s = sync_population_current(db, state->proc->conf, &version, &on_disk);
-
-    if (s != SYNC_DB_OK || version == 0)
-        return s;
-    if (on_disk) {
-        atomic_store(&state->proc->sb->data_version, (uint64_t)version);
-        return s;
-    }
-    return sync_population_publish(db, state->proc->conf, state->proc->sb, state->shown.last_success_us, &version);
 }
 
 static void report_database_down(struct sync_state *state, const struct sync_db *db)
@@ -87,7 +65,7 @@ static enum sync_db_status prepare(struct sync_state *state)
     if (s == SYNC_DB_OK)
         s = sync_state_load(state, &db);
     if (s == SYNC_DB_OK)
-        s = follow_population(state, &db);
+        s = sync_follow_population(state, &db);
     if (s == SYNC_DB_ERROR)
         report_database_down(state, &db);
     else if (s == SYNC_DB_OK)
@@ -180,23 +158,22 @@ static void look_into_books(struct sync_state *state)
     plan(state);
 }
 
-static void run_when_due(struct sync_state *state, struct pace *pace)
+static void run_when_due(struct sync_state *state, int64_t *not_before_us)
 {
     int64_t now = clock_wall_us(), due = state->shown.next_run_us;
 
-    if (due == 0 || now < due || now < pace->not_before_us)
+    if (due == 0 || now < due || now < *not_before_us)
         return;
     look_into_books(state);
     if (state->shown.next_run_us > now)
         return;
     enum sb_trigger trigger = state->shown.last_success_us == 0 ? SB_BY_STARTUP : SB_BY_SCHEDULE;
     enum sb_mail_answer answer = run(state, incremental(trigger), false);
-    pace->not_before_us =
-        clock_wall_us() + (answer == SB_ANSWER_ALREADY_RUNNING ? BUSY_PAUSE_US : PAUSE_MOST_MS * 1000LL);
+    *not_before_us = clock_wall_us() + (answer == SB_ANSWER_ALREADY_RUNNING ? BUSY_PAUSE_US : PAUSE_MOST_MS * 1000LL);
 }
 
 /* What is to be done now: a request, a signal without one, or the daily run. */
-static void serve(struct sync_state *state, struct pace *pace)
+static void serve(struct sync_state *state, int64_t *not_before_us)
 {
     struct sb_mail_request request;
     bool woken = state->wake;
@@ -207,25 +184,16 @@ static void serve(struct sync_state *state, struct pace *pace)
     else if (woken)
         run(state, incremental(SB_BY_SIGNAL), false);
     else
-        run_when_due(state, pace);
+        run_when_due(state, not_before_us);
 }
 
-/* What other machines publish, and what could not be written to disk, comes here with a delay. */
-static void follow(struct sync_state *state, struct pace *pace)
+/* Between runs: what other machines publish comes here, and what could not be written to disk before. */
+static void follow(struct sync_state *state, struct sync_follow *f)
 {
-    struct sync_db db;
-    int64_t newest = 0;
-    uint64_t now = clock_mono_ns();
-
-    if (now < pace->follow_ns)
+    if (!sync_follow_step(f))
         return;
-    pace->follow_ns = now + FOLLOW_NS;
-    if (open_db(state, &db) == SYNC_DB_OK &&
-        sync_db_query_i64(&db, "reading data_versions", "SELECT max(data_version) FROM data_versions", NULL, 0, 0,
-                          &newest) == SYNC_DB_OK &&
-        (uint64_t)newest != atomic_load(&state->proc->sb->data_version))
-        follow_population(state, &db);
-    sync_db_close(&db);
+    plan(state);
+    sync_state_show(state);
 }
 
 /* The run of the generation before us goes on; whoever asks meanwhile hears so. */
@@ -268,10 +236,11 @@ static bool wants_startup_run(const struct sync_state *state)
 int sync_main(const struct proc_context *ctx)
 {
     struct sync_state state;
-    struct pace pace = { .follow_ns = clock_mono_ns() + FOLLOW_NS };
-    int64_t told_us = 0;
+    struct sync_follow news;
+    int64_t not_before_us = 0, told_us = 0; /* of the next run by schedule; of the last word about old data */
 
     sync_state_init(&state, ctx);
+    sync_follow_init(&news, &state);
     sync_state_beat(&state);
     sb_text_set(&ctx->slot->doing, "preparing");
     atomic_store(&ctx->slot->ready_ns, clock_mono_ns());
@@ -286,11 +255,14 @@ int sync_main(const struct proc_context *ctx)
     while (!sync_state_ending(&state)) {
         sync_state_sleep(&state, 1000);
         if (!sync_state_ending(&state) && serving(&state)) {
-            serve(&state, &pace);
-            follow(&state, &pace);
+            serve(&state, &not_before_us);
+            follow(&state, &news);
+        } else {
+            sync_follow_close(&news);
         }
         report_stale(&state, &told_us);
     }
+    sync_follow_close(&news);
     if (serving(&state)) /* else the next generation answers */
         refuse(&state, SB_ANSWER_REFUSED);
     atomic_store(&ctx->slot->state, SB_EXITED);

@@ -75,7 +75,8 @@ static enum sync_db_status write_outcome(struct sync_db *books, const struct sb_
         " rows_deleted = $5::bigint, rows_skipped = $6::bigint, customers_scored = $7::bigint,"
         " data_version = $8::bigint, finished_at = to_timestamp($9::bigint / 1000000.0), status = $10, error = $11,"
         " error_code = $12, duration_seconds = extract(epoch FROM to_timestamp($9::bigint / 1000000.0) - started_at),"
-        " heartbeat_at = now(), watermark = (SELECT watermark FROM sync_state) WHERE run_id = $1::bigint",
+        " heartbeat_at = now(), watermark = (SELECT watermark FROM sync_state) WHERE run_id = $1::bigint"
+        " RETURNING pg_notify('patrond_data', '')",
         values, 12, NULL);
 }
 

@@ -3,6 +3,8 @@
  */
 #include "proc/sync_report.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "core/events.h"
 #include "core/metrics.h"
@@ -88,16 +90,44 @@ void sync_report_ended(const struct sync_run *run)
     count_run(run);
 }
 
+/* "run 12 (full), started 2025-11-03T08:14:02Z by 10.0.0.5" */
+static void describe_rival(struct sync_run *run, char *dst, size_t size)
+{
+    char started[CLOCK_TIME_SIZE];
+    const struct sb_run *r = run->shown;
+    PGresult *holder = NULL;
+
+    if (run->books.connection == NULL ||
+        sync_db_query(&run->books, "asking for the holder of the sync lock",
+                      "SELECT coalesce(host(a.client_addr), 'a process on the database''s host') FROM pg_locks l"
+                      " JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.granted"
+                      " AND l.objid = " SYNC_LOCK " AND a.datname = current_database()",
+                      NULL, 0, &holder) != SYNC_DB_OK)
+        holder = NULL;
+    const char *who = holder != NULL && PQntuples(holder) > 0 ? PQgetvalue(holder, 0, 0) : "somebody";
+    if (r->run_id != 0)
+        snprintf(dst, size, "run %lld (%s), started %s by %s", (long long)r->run_id, sb_mode_name(r->mode),
+                 clock_format_seconds(started, r->started_us), who);
+    else
+        snprintf(dst, size, "%s holds the sync lock", who);
+    PQclear(holder);
+}
+
 void sync_report_not_started(struct sync_run *run, enum sb_mail_answer answer)
 {
     struct event_field f[] = { event_cstr("mode", sb_mode_name(run->request.mode)),
                                event_cstr("trigger", sb_trigger_name(run->request.trigger)),
                                event_cstr("error", run->error.text) };
     bool told = run->state->database_down;
+    char rival[128];
 
     run->state->database_down = answer == SB_ANSWER_DATABASE_DOWN;
-    if (answer == SB_ANSWER_ALREADY_RUNNING)
-        event_log(EVENT_SYNC_SKIPPED, f, 2, "another sync is already running");
-    else if (answer == SB_ANSWER_DATABASE_DOWN && !told)
+    if (answer == SB_ANSWER_ALREADY_RUNNING) {
+        describe_rival(run, rival, sizeof(rival));
+        event_log(EVENT_SYNC_SKIPPED, f, 2, "another sync is already running: %s", rival);
+    } else if (answer == SB_ANSWER_REFUSED) {
+        event_log(EVENT_SYNC_SKIPPED, f, 2, "no run: %s", run->error.text);
+    } else if (answer == SB_ANSWER_DATABASE_DOWN && !told) {
         event_log(EVENT_DB_CONNECTION_FAILED, f, 3, "Database connection failed: the sync can't start");
+    }
 }

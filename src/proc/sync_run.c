@@ -260,6 +260,25 @@ static enum sb_mail_answer take_lock(struct sync_run *run)
     }
 }
 
+/* A run that nobody asked for in person need not follow one that has ended since it was due. */
+static bool done_elsewhere(struct sync_run *run)
+{
+    char seconds[24];
+    const char *values[] = { seconds };
+    int64_t id = 0, since_us = run->shown->started_us;
+
+    if (run->request.trigger == SB_BY_STARTUP)
+        since_us = atomic_load(&run->state->proc->sb->started_us);
+    else if (run->request.trigger != SB_BY_SCHEDULE)
+        return false;
+    snprintf(seconds, sizeof(seconds), "%.3f", (double)(clock_wall_us() - since_us) / 1e6);
+    return sync_db_query_i64(&run->books, "looking for a run that has just ended",
+                             "SELECT max(run_id) FROM sync_runs WHERE status = 'success' AND mode <> 'dry-run'"
+                             " AND finished_at > now() - make_interval(secs => $1::float)",
+                             values, 1, 0, &id) == SYNC_DB_OK &&
+           id != 0 && !sync_run_fail(run, SB_REASON_ABORTED, "run %lld has just ended", (long long)id);
+}
+
 /* Both connections, the lock, and the row in the books. */
 static enum sb_mail_answer prepare(struct sync_run *run)
 {
@@ -275,6 +294,8 @@ static enum sb_mail_answer prepare(struct sync_run *run)
         return sync_run_fail_db(run, &run->work), answer;
     if (sync_books_bury(run->state, &run->books) != SYNC_DB_OK)
         return sync_run_fail_db(run, &run->books), SB_ANSWER_DATABASE_DOWN;
+    if (done_elsewhere(run))
+        return SB_ANSWER_REFUSED;
     if (!choose_range(run))
         return SB_ANSWER_DATABASE_DOWN;
     set_deadline(run);
@@ -293,16 +314,6 @@ static void begin_showing(struct sync_run *run)
     shown->rows_estimated = -1;
     shown->phase = SB_PHASE_CONNECTING;
     run->shown = &shown->run;
-}
-
-static int64_t running_elsewhere(struct sync_run *run)
-{
-    int64_t id = 0;
-
-    if (run->books.connection != NULL)
-        sync_db_query_i64(&run->books, "reading sync_runs",
-                          "SELECT max(run_id) FROM sync_runs WHERE status = 'running'", NULL, 0, 0, &id);
-    return id;
 }
 
 static void end_watch(struct sync_state *state)
@@ -326,6 +337,17 @@ static void run_started(struct sync_run *run)
     sync_state_record(state, run->shown);
 }
 
+/* The run under way elsewhere stands in the status for ours that did not start. */
+static void show_rival(struct sync_run *run)
+{
+    bool found;
+
+    *run->shown = (struct sb_run){ .run_id = 0 };
+    if (run->books.connection != NULL)
+        sync_state_load_running(&run->books, run->shown, &found);
+    sync_state_show(run->state);
+}
+
 enum sb_mail_answer sync_run_execute(struct sync_state *state, const struct sb_mail_request *request, bool by_mail)
 {
     struct sync_run run = { .state = state, .conf = state->proc->conf, .request = *request };
@@ -337,14 +359,16 @@ enum sb_mail_answer sync_run_execute(struct sync_state *state, const struct sb_m
     run.deadline_ns = run.reported_ns + CONNECTING_S * CLOCK_NS_PER_S;
     sync_run_progress(&run);
     enum sb_mail_answer answer = prepare(&run);
+    if (answer == SB_ANSWER_ALREADY_RUNNING)
+        show_rival(&run);
     if (by_mail)
-        scoreboard_mail_answer(state->proc->sb, answer,
-                               answer == SB_ANSWER_ALREADY_RUNNING ? running_elsewhere(&run) : run.shown->run_id);
+        scoreboard_mail_answer(state->proc->sb, answer, run.shown->run_id);
     if (answer == SB_ANSWER_STARTED) {
         run_started(&run);
     } else {
         sync_report_not_started(&run, answer);
-        state->shown.run = before;
+        if (answer != SB_ANSWER_ALREADY_RUNNING)
+            state->shown.run = before;
     }
     sync_db_close(&run.work);
     sync_db_close(&run.books);

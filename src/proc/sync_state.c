@@ -19,7 +19,7 @@
 
 void sync_state_init(struct sync_state *s, const struct proc_context *proc)
 {
-    *s = (struct sync_state){ .proc = proc };
+    *s = (struct sync_state){ .proc = proc, .watch_fd = -1 };
     s->shown.rows_estimated = -1;
 }
 
@@ -110,8 +110,11 @@ void sync_state_sleep(struct sync_state *s, unsigned ms)
             return;
         uint64_t left_ms = (end - now) / 1000000 + 1;
         struct pollfd p[] = { { .fd = s->proc->signal_fd, .events = POLLIN },
-                              { .fd = s->proc->lifeline_fd, .events = POLLIN } };
-        poll(p, 2, left_ms < 200 ? (int)left_ms : 200);
+                              { .fd = s->proc->lifeline_fd, .events = POLLIN },
+                              { .fd = s->watch_fd, .events = POLLIN } };
+        poll(p, 3, left_ms < 200 ? (int)left_ms : 200);
+        if (p[2].revents != 0)
+            return;
     }
 }
 
@@ -230,6 +233,20 @@ enum sync_db_status sync_state_load_runs(struct sync_state *s, struct sync_db *d
                              "SELECT (extract(epoch FROM max(finished_at)) * 1000000)::bigint FROM sync_runs"
                              " WHERE status = 'success' AND mode <> 'dry-run'",
                              NULL, 0, 0, &s->shown.last_success_us);
+}
+
+enum sync_db_status sync_state_load_running(struct sync_db *db, struct sb_run *run, bool *found)
+{
+    PGresult *r;
+    enum sync_db_status st = sync_db_query(
+        db, "looking for the run under way",
+        "SELECT " RUN_COLUMNS " FROM sync_runs WHERE status = 'running' ORDER BY run_id DESC LIMIT 1", NULL, 0, &r);
+
+    *found = st == SYNC_DB_OK && PQntuples(r) == 1;
+    if (*found)
+        read_run(r, 0, run);
+    PQclear(r);
+    return st;
 }
 
 enum sync_db_status sync_state_load_table(struct sync_state *s, struct sync_db *db)

@@ -20,6 +20,7 @@ struct sync_state {
     bool wake;          /* USR1 was seen, and not because of a request that was taken already */
     bool database_down; /* said so in the journal */
     uint64_t mail_ns;   /* when the last request was taken */
+    int watch_fd;       /* readable: there is something to do; -1: none */
 };
 
 void sync_state_init(struct sync_state *s, const struct proc_context *proc);
@@ -31,7 +32,8 @@ bool sync_state_beat(struct sync_state *s);
 bool sync_state_take_mail(struct sync_state *s, struct sb_mail_request *request);
 /* Between runs: is it time to end? */
 bool sync_state_ending(const struct sync_state *s);
-/* Beats as above at least every 200 ms until ms are over, a signal comes or it is time to end. */
+/* Beats as above at least every 200 ms until ms are over, a signal or a byte for watch_fd comes or it is time to
+ * end. */
 void sync_state_sleep(struct sync_state *s, unsigned ms);
 
 /* Publishes the status now, unless another sync process (of the generation before) still runs and publishes. */
@@ -42,6 +44,8 @@ bool sync_state_other_running(const struct sync_state *s);
 enum sync_db_status sync_state_load(struct sync_state *s, struct sync_db *db);
 /* Only the runs. */
 enum sync_db_status sync_state_load_runs(struct sync_state *s, struct sync_db *db);
+/* The run under way on any machine: *found false when there is none (or it has not entered itself yet). */
+enum sync_db_status sync_state_load_running(struct sync_db *db, struct sb_run *run, bool *found);
 /* Only what is known of combined_sales. */
 enum sync_db_status sync_state_load_table(struct sync_state *s, struct sync_db *db);
 /* Puts an ended run at the head of the list. */

@@ -73,6 +73,9 @@ class Patrond:
 
     def start(self, timeout=15):
         self.spawn()
+        return self.wait_ready(timeout)
+
+    def wait_ready(self, timeout=15):
         wait_until(self._ready, timeout, "patrond ready")
         self.pids()
         return self

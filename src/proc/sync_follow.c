@@ -1,0 +1,149 @@
+/*
+ * sync_follow: see the header. A server that hangs costs one statement's time, then the connection.
+ */
+#include "proc/sync_follow.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "core/events.h"
+#include "proc/sync_population.h"
+
+#define LOOK_NS      (30 * CLOCK_NS_PER_S)
+#define REOPEN_NS    (5 * CLOCK_NS_PER_S)
+#define STATEMENT_NS (15 * CLOCK_NS_PER_S)
+
+void sync_follow_init(struct sync_follow *f, struct sync_state *state)
+{
+    *f = (struct sync_follow){ .state = state };
+}
+
+void sync_follow_close(struct sync_follow *f)
+{
+    sync_db_close(&f->db);
+    f->state->watch_fd = -1;
+}
+
+static bool beat(void *arg)
+{
+    struct sync_follow *f = arg;
+
+    return sync_state_beat(f->state) && clock_mono_ns() < f->limit_ns;
+}
+
+static bool start(struct sync_follow *f)
+{
+    const struct conf *c = f->state->proc->conf;
+
+    f->look_ns = 0;
+    return sync_db_open(&f->db, c->database_url, (int)c->db_connect_timeout, beat, f) == SYNC_DB_OK &&
+           sync_db_exec(&f->db, "listening for data versions",
+                        "SET application_name = 'patrond follow'; LISTEN patrond_data") == SYNC_DB_OK;
+}
+
+/* *told: a notification has come. False: the connection is lost. */
+static bool read_notifications(struct sync_follow *f, bool *told)
+{
+    PGnotify *n;
+
+    *told = false;
+    if (!PQconsumeInput(f->db.connection))
+        return false;
+    while ((n = PQnotifies(f->db.connection)) != NULL) {
+        *told = true;
+        PQfreemem(n);
+    }
+    return true;
+}
+
+enum sync_db_status sync_follow_population(struct sync_state *state, struct sync_db *db)
+{
+    int64_t version;
+    bool on_disk;
+    enum sync_db_status s = sync_population_current(db, state->proc->conf, &version, &on_disk);
+
+    if (s != SYNC_DB_OK || version == 0)
+        return s;
+    if (on_disk) {
+        atomic_store(&state->proc->sb->data_version, (uint64_t)version);
+        return s;
+    }
+    return sync_population_publish(db, state->proc->conf, state->proc->sb, state->shown.last_success_us, &version);
+}
+
+static void report_failure(struct sync_follow *f, int64_t version)
+{
+    struct event_field fields[] = { event_i64("data_version", version), event_cstr("error", f->db.error) };
+
+    if (version != f->bad_version)
+        event_log(EVENT_DATA_LOADING_FAILED, fields, 2,
+                  "data version %lld, published by another machine, can't be compiled here; trying again",
+                  (long long)version);
+    f->bad_version = version;
+}
+
+/* The newest data version, and the newest run that has ended. */
+static bool read_newest(struct sync_follow *f, int64_t *version, int64_t *run_id)
+{
+    PGresult *r;
+
+    if (sync_db_query(&f->db, "looking for news",
+                      "SELECT (SELECT coalesce(max(data_version), 0) FROM data_versions),"
+                      " (SELECT coalesce(max(run_id), 0) FROM sync_runs WHERE status <> 'running')",
+                      NULL, 0, &r) != SYNC_DB_OK)
+        return false;
+    bool good = PQntuples(r) == 1 && str_to_i64(str_from(PQgetvalue(r, 0, 0)), version) &&
+                str_to_i64(str_from(PQgetvalue(r, 0, 1)), run_id);
+    PQclear(r);
+    return good;
+}
+
+static int64_t newest_known_run(const struct sync_state *s)
+{
+    return s->shown.run_count > 0 ? s->shown.runs[0].run_id : 0;
+}
+
+static bool look(struct sync_follow *f, bool *changed)
+{
+    struct sync_state *state = f->state;
+    int64_t version = 0, run_id = 0;
+
+    f->look_ns = clock_mono_ns() + LOOK_NS;
+    if (!read_newest(f, &version, &run_id))
+        return false;
+    bool ran = run_id != newest_known_run(state);
+    bool published = version != 0 && (uint64_t)version != atomic_load(&state->proc->sb->data_version);
+    f->limit_ns = clock_mono_ns() + (uint64_t)state->proc->conf->sync_timeout * CLOCK_NS_PER_S;
+    if (ran && sync_state_load(state, &f->db) != SYNC_DB_OK)
+        return false;
+    *changed = *changed || ran;
+    if (!published)
+        return true;
+    if (sync_follow_population(state, &f->db) != SYNC_DB_OK) {
+        report_failure(f, version);
+        return false;
+    }
+    f->bad_version = 0;
+    *changed = true;
+    return true;
+}
+
+bool sync_follow_step(struct sync_follow *f)
+{
+    bool changed = false, told = false;
+    uint64_t now = clock_mono_ns();
+
+    f->limit_ns = now + STATEMENT_NS;
+    if (f->db.connection == NULL && now < f->look_ns)
+        return false;
+    bool good = f->db.connection != NULL || start(f);
+    good = good && read_notifications(f, &told);
+    if (good && (told || now >= f->look_ns))
+        good = look(f, &changed);
+    if (good) {
+        f->state->watch_fd = PQsocket(f->db.connection);
+        return changed;
+    }
+    sync_follow_close(f);
+    f->look_ns = clock_mono_ns() + REOPEN_NS;
+    return changed;
+}
