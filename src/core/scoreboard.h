@@ -23,7 +23,7 @@
 #include "core/limit.h"
 
 #define SB_MAGIC     0x31444e4f52544150ULL /* "PATROND1" */
-#define SB_LAYOUT    3                     /* raised with every change of the structs below */
+#define SB_LAYOUT    4                     /* raised with every change of the structs below */
 #define SB_SLOTS     160
 #define SB_COUNTERS  12288
 #define SB_MAX_INDEX 64
@@ -238,7 +238,8 @@ struct scoreboard {
     _Alignas(64) struct sb_check checks[SB_COMPONENT_COUNT];
     _Atomic uint64_t redis_memory_bytes, redis_keys, redis_evictions; /* from the probe */
     _Alignas(64) _Atomic uint32_t sync_seq;
-    struct sb_sync sync; /* writer: the sync process */
+    struct sb_sync sync;           /* writer: the sync process */
+    _Atomic int64_t timed_out_run; /* the last run that the master had to end, from outside */
     _Alignas(64) struct sb_mailbox mailbox;
     struct limit_table limits;
     _Alignas(64) _Atomic uint32_t retire_seq; /* odd while the master moves a slot's counters to `retired` */

@@ -184,6 +184,7 @@ static void write_sync_failed(const struct master *m, const struct child *c)
 
     if (!scoreboard_sync_read(m->env.sb, &sync) || !sync.running)
         return;
+    atomic_store(&m->env.sb->timed_out_run, sync.run.run_id);
     f[0] = event_i64("run_id", sync.run.run_id);
     f[1] = event_cstr("reason", sb_reason_name(SB_REASON_TIMEOUT));
     f[2] = event_cstr("phase", sb_phase_name(sync.phase));

@@ -195,34 +195,49 @@ static const struct sb_run *known_outcome(const struct sync_state *state, int64_
     return NULL;
 }
 
+/* How a run came to its end that could not say so itself. */
+struct death {
+    enum sb_run_status status;
+    enum sb_reason reason;
+    const char *words; /* before the phase */
+    bool told;         /* in the journal already */
+};
+
+static struct death death_of(const struct sync_state *state, int64_t run_id, bool oom)
+{
+    if (run_id == atomic_load(&state->proc->sb->timed_out_run))
+        return (struct death){ SB_RUN_TIMEOUT, SB_REASON_TIMEOUT,
+                               "no progress, or past its deadline; the sync process was ended while ", true };
+    if (oom)
+        return (struct death){ SB_RUN_FAILED, SB_REASON_MEMORY,
+                               "out of memory: the kernel ended the sync process while ", false };
+    return (struct death){ SB_RUN_FAILED, SB_REASON_DIED, "the sync process died while ", false };
+}
+
 /* One entry: run_id, mode, phase, rows_read, and whether the kernel has killed for memory since. */
 static enum sync_db_status bury(const struct sync_state *state, struct sync_db *db, char *const entry[5])
 {
-    int64_t run_id = 0;
-    bool oom = entry[4][0] == 't';
-    const char *reason = sb_reason_name(oom ? SB_REASON_MEMORY : SB_REASON_DIED);
-    const char *values[] = { entry[0], reason,
-                             oom ? "out of memory: the kernel ended the sync process while "
-                                 : "the sync process died while " };
+    int64_t run_id = 0, rows = 0;
 
     str_to_i64(str_from(entry[0]), &run_id);
+    str_to_i64(str_from(entry[3]), &rows);
     const struct sb_run *known = known_outcome(state, run_id);
     if (known != NULL)
         return write_outcome(db, known);
+    struct death d = death_of(state, run_id, entry[4][0] == 't');
+    const char *values[] = { entry[0], sb_reason_name(d.reason), d.words, sb_run_status_name(d.status) };
     enum sync_db_status s = sync_db_query(
         db, "closing a run that died",
-        "UPDATE sync_runs SET status = 'failed', error_code = $2, finished_at = now(), error = $3 || phase,"
+        "UPDATE sync_runs SET status = $4, error_code = $2, finished_at = now(), error = $3 || phase,"
         " duration_seconds = extract(epoch FROM coalesce(heartbeat_at, now()) - started_at) WHERE run_id = "
         "$1::bigint",
-        values, 3, NULL);
-    if (s != SYNC_DB_OK)
+        values, 4, NULL);
+    if (s != SYNC_DB_OK || d.told)
         return s;
-    int64_t rows = 0;
-    str_to_i64(str_from(entry[3]), &rows);
     struct event_field f[] = { event_i64("run_id", run_id), event_cstr("mode", entry[1]),
-                               event_cstr("reason", reason), event_cstr("phase", entry[2]),
+                               event_cstr("reason", values[1]), event_cstr("phase", entry[2]),
                                event_i64("rows_read", rows) };
-    event_log(EVENT_SYNC_FAILED, f, 5, "❌ Sync failed: %s%s; the next run repeats it", values[2], entry[2]);
+    event_log(EVENT_SYNC_FAILED, f, 5, "❌ Sync failed: %s%s; the next run repeats it", d.words, entry[2]);
     return s;
 }
 

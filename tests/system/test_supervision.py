@@ -664,5 +664,7 @@ def test_frozen_run_is_ended_and_the_next_one_works(syncing, database):
         assert "made no progress for SYNC_STALL_TIMEOUT" in line
         assert field(p.wait_event("sync_failed"), "reason") == "timeout"
     wait_until(lambda: not status(p)["sync"]["running"], 10, "the books closed")
+    ended = p.get("/admin/sync-status").json()["last_runs"][0]
+    assert ended["status"] == "timeout" and "no progress" in ended["error"] and len(p.events("sync_failed")) == 1
     answer = p.ctl("sync", "--wait")
     assert answer.returncode == 0, answer.stderr
