@@ -319,6 +319,34 @@ struct conf *conf_load(const char *path, struct buf *problems, struct buf *warni
     return c;
 }
 
+struct conf *conf_unpack(struct str packed, const char *path)
+{
+    struct conf *c = calloc(1, sizeof(*c));
+    size_t count;
+    const struct option *table = options_table(&count);
+    struct str entry, name;
+
+    if (c == NULL)
+        return NULL;
+    arena_init(&c->arena, 1 << 20);
+    c->path = arena_strdup(&c->arena, str_from(path));
+    for (size_t i = 0; i < count; i++)
+        (void)conf_value_store(c, &table[i], str_from(table[i].initial));
+    while (str_split(&packed, '\0', &entry)) {
+        struct str value = entry;
+        const struct option *o = str_split(&value, '=', &name) ? options_find(name.p, name.len) : NULL;
+
+        if (o != NULL && value.p != NULL)
+            (void)conf_value_store(c, o, value);
+    }
+    if (c->arena.exhausted) {
+        conf_free(c);
+        return NULL;
+    }
+    hash_settings(c);
+    return c;
+}
+
 void conf_free(struct conf *c)
 {
     size_t count;

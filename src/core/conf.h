@@ -110,6 +110,13 @@ bool conf_problem_is_security(struct str line);
 /* One "NAME = value" line a setting, in the table's order; secrets as "***", DATABASE_URL and REDIS_URL with the
  * password masked. */
 void conf_print(const struct conf *c, struct buf *out);
+/*
+ * All settings with their secrets, each "NAME=value" and a NUL, and back: how a server takes its settings with it
+ * when it executes another image and may have to come back, whatever the file says by then. Unknown names are
+ * skipped, missing ones have their defaults; nothing is checked. NULL: no memory.
+ */
+void conf_pack(const struct conf *c, struct buf *out);
+struct conf *conf_unpack(struct str packed, const char *path);
 /* Names (comma separated) of the settings that differ: those a reload changes, and those only a restart can change.
  */
 void conf_diff(const struct conf *old, const struct conf *fresh, struct buf *changed, struct buf *locked);

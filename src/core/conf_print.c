@@ -1,5 +1,5 @@
 /*
- * conf_print: settings as text, with secrets masked, and what differs between two of them.
+ * conf_print: settings as text, masked for people or packed for oneself, and what differs between two of them.
  */
 #include <string.h>
 
@@ -37,7 +37,7 @@ static void print_rate(struct buf *out, const struct conf_rate *rate)
         buf_printf(out, "%lld/%s;burst=%lld", (long long)rate->count, unit, (long long)rate->burst);
 }
 
-/* `open`: secrets in clear, for comparing only. */
+/* `open`: secrets in clear, for comparing and packing only. */
 static void print_value(const struct conf *c, const struct option *o, struct buf *out, bool open)
 {
     const void *at = (const char *)c + o->offset;
@@ -80,6 +80,18 @@ void conf_print(const struct conf *c, struct buf *out)
         buf_printf(out, "%s = ", table[i].name);
         print_value(c, &table[i], out, false);
         buf_add_char(out, '\n');
+    }
+}
+
+void conf_pack(const struct conf *c, struct buf *out)
+{
+    size_t count;
+    const struct option *table = options_table(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, "%s=", table[i].name);
+        print_value(c, &table[i], out, true);
+        buf_add_char(out, '\0');
     }
 }
 

@@ -1,164 +1,22 @@
 /*
- * scoreboard: making and mapping the file, slots and their counters, the guarded texts and the sync status.
+ * scoreboard: slots and their counters, the guarded texts and the sync status.
  *
  * Whoever reads gets values that were really written together, checked
  * against their ranges; whoever writes is never held up.
  */
 #include "core/scoreboard.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/rng.h"
 #include "base/str.h"
 #include "base/utf8.h"
-#include "core/metrics.h"
 #include "core/seqlock.h"
-
-#define SB_NAME "scoreboard"
 
 _Static_assert(sizeof(struct sb_sync) % 4 == 0, "copied by words");
 _Static_assert(offsetof(struct sb_text, text) % 4 == 0 && sizeof(struct sb_text) == SB_TEXT, "copied by words");
-
-static bool path_of(char dst[PATH_MAX], const char *dir, const char *suffix)
-{
-    int n = snprintf(dst, PATH_MAX, "%s/" SB_NAME "%s", dir, suffix);
-
-    if (n > 0 && n < PATH_MAX)
-        return true;
-    errno = ENAMETOOLONG;
-    return false;
-}
-
-static struct scoreboard *map_file(int fd, bool writable)
-{
-    int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    void *p = mmap(NULL, sizeof(struct scoreboard), protection, MAP_SHARED, fd, 0);
-
-    return p == MAP_FAILED ? NULL : p;
-}
-
-static bool header_init(struct scoreboard *sb, const char *version)
-{
-    sb->layout = SB_LAYOUT;
-    sb->slot_count = SB_SLOTS;
-    sb->size_bytes = sizeof(*sb);
-    sb->counters_hash = metrics_layout_hash();
-    (void)str_copy(sb->version, sizeof(sb->version), str_from(version));
-    atomic_store(&sb->started_us, clock_wall_us());
-    for (unsigned i = 0; i < SB_COMPONENT_COUNT; i++)
-        atomic_store(&sb->checks[i].latency_us, -1);
-    sb->sync.rows_written = sb->sync.rows_estimated = -1;
-    if (!rng_secret(sb->secret, sizeof(sb->secret))) {
-        errno = EIO;
-        return false;
-    }
-    sb->magic = SB_MAGIC;
-    return true;
-}
-
-static struct scoreboard *fill_file(int fd, const char *version)
-{
-    struct scoreboard *sb;
-
-    errno = posix_fallocate(fd, 0, (off_t)sizeof(*sb));
-    if (errno != 0)
-        return NULL;
-    sb = map_file(fd, true);
-    if (sb == NULL)
-        return NULL;
-    if (!header_init(sb, version)) {
-        scoreboard_close(sb);
-        return NULL;
-    }
-    return sb;
-}
-
-struct scoreboard *scoreboard_create(const char *dir, const char *version)
-{
-    char path[PATH_MAX], temporary[PATH_MAX];
-    struct scoreboard *sb;
-    int fd, saved;
-
-    if (!path_of(path, dir, "") || !path_of(temporary, dir, ".new"))
-        return NULL;
-    if (unlink(temporary) != 0 && errno != ENOENT)
-        return NULL;
-    fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (fd < 0)
-        return NULL;
-    sb = fill_file(fd, version);
-    saved = errno;
-    close(fd);
-    errno = saved;
-    if (sb != NULL && rename(temporary, path) == 0)
-        return sb;
-    saved = errno;
-    scoreboard_close(sb);
-    (void)unlink(temporary);
-    errno = saved;
-    return NULL;
-}
-
-static bool header_matches(const struct scoreboard *sb)
-{
-    return sb->magic == SB_MAGIC && sb->layout == SB_LAYOUT && sb->slot_count == SB_SLOTS &&
-           sb->size_bytes == sizeof(*sb);
-}
-
-static struct scoreboard *map_checked(int fd, bool writable)
-{
-    struct scoreboard *sb;
-    struct stat st;
-
-    if (fstat(fd, &st) != 0)
-        return NULL;
-    if (!S_ISREG(st.st_mode) || st.st_size != (off_t)sizeof(*sb)) {
-        errno = EPROTO;
-        return NULL;
-    }
-    sb = map_file(fd, writable);
-    if (sb == NULL)
-        return NULL;
-    if (!header_matches(sb)) {
-        scoreboard_close(sb);
-        errno = EPROTO;
-        return NULL;
-    }
-    return sb;
-}
-
-struct scoreboard *scoreboard_open(const char *dir, bool writable)
-{
-    char path[PATH_MAX];
-    struct scoreboard *sb;
-    int fd, saved;
-
-    if (!path_of(path, dir, ""))
-        return NULL;
-    fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0)
-        return NULL;
-    sb = map_checked(fd, writable);
-    saved = errno;
-    close(fd);
-    errno = saved;
-    return sb;
-}
-
-void scoreboard_close(struct scoreboard *sb)
-{
-    if (sb != NULL)
-        (void)munmap(sb, sizeof(*sb));
-}
 
 /* Everything but the counters, `doing` and the state. */
 static void slot_clear(struct sb_slot *slot)
@@ -227,6 +85,12 @@ void scoreboard_release(struct scoreboard *sb, struct sb_slot *slot)
     retire_counters(sb, slot);
     atomic_store_explicit(&slot->state, SB_FREE, memory_order_relaxed);
     seqlock_write_end(&sb->retire_seq);
+}
+
+void scoreboard_release_other(struct sb_slot *slot)
+{
+    atomic_store(&slot->pid, 0);
+    atomic_store(&slot->state, SB_FREE);
 }
 
 static void sum_once(const struct scoreboard *sb, unsigned first, unsigned n, uint64_t *sums)

@@ -10,6 +10,9 @@
  * guarded by sequence counters: the reader retries, the writer never waits.
  * A reader checks every length and enum it takes from here: a crashed
  * writer may have left anything.
+ *
+ * Versions meet: an upgrade takes over the children of the image before it, and patronctl may be newer than the
+ * server. What is marked "common" lies at the same place in every layout and is never moved or given another meaning.
  */
 #ifndef CORE_SCOREBOARD_H
 #define CORE_SCOREBOARD_H
@@ -22,8 +25,10 @@
 
 #include "core/limit.h"
 
-#define SB_MAGIC     0x31444e4f52544150ULL /* "PATROND1" */
-#define SB_LAYOUT    4                     /* raised with every change of the structs below */
+#define SB_MAGIC 0x31444e4f52544150ULL /* "PATROND1" */
+#ifndef SB_LAYOUT
+#define SB_LAYOUT 5 /* raised with every change of the structs below */
+#endif
 #define SB_SLOTS     160
 #define SB_COUNTERS  12288
 #define SB_MAX_INDEX 64
@@ -61,24 +66,24 @@ struct sb_text {
 };
 
 struct sb_slot {
-    /* identity: written by the master at assignment, state also by the owner */
+    /* common: identity, written by the master at assignment, state also by the owner */
     _Alignas(64) _Atomic uint32_t state; /* enum sb_state */
     _Atomic uint32_t role, index, generation;
     _Atomic int32_t pid;
     _Atomic uint64_t start_ns, ready_ns; /* CLOCK_MONOTONIC */
     _Atomic int64_t start_us;            /* wall clock */
-    /* life: written by the owner */
+    /* common: life, written by the owner */
     _Alignas(64) _Atomic uint64_t beat_ns;
     _Atomic uint64_t progress_ns; /* sync: last progress of the run under way; 0: no run */
     _Atomic uint64_t deadline_ns; /* sync: the run must have ended by then; 0: no run */
     _Atomic uint64_t oldest_request_ns;
-    /* gauges: written by the owner, cleared by the master when it reaps */
+    _Alignas(64) struct sb_text doing;
+    /* from here on the layout's own. Gauges: written by the owner, cleared by the master when it reaps */
     _Alignas(64) _Atomic uint64_t rss_bytes, private_bytes;
     _Atomic uint32_t connections, active_connections, in_flight;
     _Atomic uint32_t pg_open, pg_busy, pg_waiting;
     _Atomic uint32_t handling;        /* worker: 1 + METRICS_DIM_ROUTE of the handler that runs now; 0: none */
     _Atomic uint32_t draining_wanted; /* worker asks for its replacement: enum sb_recycle */
-    _Alignas(64) struct sb_text doing;
     _Alignas(64) _Atomic uint64_t counters[SB_COUNTERS]; /* laid out by core/metrics */
 };
 
@@ -219,11 +224,11 @@ struct sb_mailbox {
 };
 
 struct scoreboard {
+    /* common */
     uint64_t magic;
     uint32_t layout, slot_count;
     uint64_t size_bytes, counters_hash; /* counters_hash: metrics_layout_hash() of the creator */
-    char version[32];
-    uint8_t secret[16]; /* keys tables fed by strangers */
+    uint64_t slots_offset, slot_bytes;  /* where the slots lie: scoreboard_slot() */
     _Atomic int32_t master_pid;
     _Atomic uint32_t generation; /* the serving one */
     _Atomic uint32_t stopping;   /* the server drains for good */
@@ -231,8 +236,13 @@ struct scoreboard {
     _Atomic uint64_t master_beat_ns;
     _Atomic int64_t reload_us; /* last reload; 0: none */
     _Atomic uint32_t reload_ok, reload_count;
-    struct sb_text reload_error;
-    struct sb_text listen;         /* the address in use */
+    _Atomic int64_t upgrade_us; /* last upgrade; 0: none */
+    _Atomic uint32_t upgrade_ok, upgrade_count;
+    struct sb_text version; /* of the master */
+    struct sb_text reload_error, upgrade_error;
+    struct sb_text listen; /* the address in use */
+    /* from here on the layout's own */
+    uint8_t secret[16];            /* keys tables fed by strangers */
     _Atomic uint64_t data_version; /* published last on this machine; 0: none since boot */
     _Atomic uint64_t restarts[SB_ROLE_COUNT][SB_MAX_INDEX];
     _Alignas(64) struct sb_check checks[SB_COMPONENT_COUNT];
@@ -252,14 +262,31 @@ _Static_assert(sizeof(struct sb_slot) % 64 == 0, "slots must not share cache lin
 /* Creates DIR/scoreboard under a temporary name, zeroed but for the header, and renames it; NULL with errno.
  * Its blocks are reserved, so a full disk shows here and not as a SIGBUS later. */
 struct scoreboard *scoreboard_create(const char *dir, const char *version);
+/* The two halves of scoreboard_create: what was made is seen by others only once it is published. `fd` is open on it,
+ * close-on-exec, and the caller's. */
+struct scoreboard *scoreboard_make(const char *dir, const char *version, int *fd);
+bool scoreboard_publish(const char *dir);
+void scoreboard_discard(const char *dir); /* what was made and not published */
+/* One without a file, for this process and its children. */
+struct scoreboard *scoreboard_make_private(const char *version);
 /* Maps an existing one; read-only unless `writable`. NULL with errno (EPROTO: another layout). */
 struct scoreboard *scoreboard_open(const char *dir, bool writable);
+/* The same of any layout: only the common part may be used, and slots by scoreboard_slot. `bytes` for munmap. */
+struct scoreboard *scoreboard_open_any(const char *dir, size_t *bytes);
+/* The same, writable, of an open file. */
+struct scoreboard *scoreboard_map_any(int fd, size_t *bytes);
+int scoreboard_descriptor(const char *dir); /* of the published file, close-on-exec; -1 with errno */
+/* Has it this program's layout, that of the counters included? */
+bool scoreboard_is_own_layout(const struct scoreboard *sb);
+struct sb_slot *scoreboard_slot(struct scoreboard *sb, unsigned i); /* i < sb->slot_count; of any layout */
 void scoreboard_close(struct scoreboard *sb);
 
 /* Master: a free slot made ASSIGNED with fresh identity and zeroed counters; NULL when full. */
 struct sb_slot *scoreboard_assign(struct scoreboard *sb, enum sb_role role, uint32_t index, uint32_t generation);
 /* Master: adds the counters to `retired`, clears all, makes it FREE. */
 void scoreboard_release(struct scoreboard *sb, struct sb_slot *slot);
+/* Master: makes a slot of another layout FREE; what it counted is lost. */
+void scoreboard_release_other(struct sb_slot *slot);
 /* Sums of `n` counters from `first` on over the retired and all slots; never lower than an earlier answer. */
 void scoreboard_sum_range(const struct scoreboard *sb, unsigned first, unsigned n, uint64_t *sums);
 uint64_t scoreboard_sum(const struct scoreboard *sb, unsigned counter);

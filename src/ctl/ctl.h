@@ -29,7 +29,7 @@ enum ctl_exit {
 struct ctl {
     struct conf *conf;   /* as far as it could be read */
     struct buf problems; /* of the settings, one a line; empty: the settings are good */
-    /* Set by ctl_attach. */
+    /* Set by ctl_find, ctl_attach. */
     pid_t master;
     struct scoreboard *sb;
 };
@@ -39,7 +39,9 @@ struct ctl_command {
     int (*run)(struct ctl *ctl, int argc, char **argv); /* argv[0] is the command's name */
 };
 
-/* Finds the running master by its lock and maps its scoreboard; CTL_OK, or the exit status after saying why not. */
+/* Finds the running master by its lock, of whatever version; CTL_OK, or the exit status after saying why not. */
+int ctl_find(struct ctl *ctl);
+/* The same, and maps its scoreboard; CTL_OK, or the exit status after saying why not. */
 int ctl_attach(struct ctl *ctl, bool writable);
 /* Is the master that ctl_attach found still there? */
 bool ctl_running(const struct ctl *ctl);
@@ -52,6 +54,7 @@ int ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 
 int ctl_status(struct ctl *ctl, int argc, char **argv);
 int ctl_sync(struct ctl *ctl, int argc, char **argv);
 int ctl_reload(struct ctl *ctl, int argc, char **argv);
+int ctl_upgrade(struct ctl *ctl, int argc, char **argv);
 int ctl_stop(struct ctl *ctl, int argc, char **argv);
 int ctl_check(struct ctl *ctl, int argc, char **argv);
 

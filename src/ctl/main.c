@@ -17,6 +17,7 @@ static const struct ctl_command commands[] = {
     { "status", "[--json]", "show processes, dependencies and the sync", ctl_status },
     { "sync", "[--full | --dry-run] [--wait]", "start a sync run, with --wait until it has ended", ctl_sync },
     { "reload", "", "read the settings again and wait for the outcome", ctl_reload },
+    { "upgrade", "", "execute the installed patrond in place and wait for the outcome", ctl_upgrade },
     { "stop", "", "drain, stop, and wait for the end", ctl_stop },
     { "check", "[postgres | redis | source | self]", "ask the dependencies now, from here", ctl_check },
 };
@@ -26,7 +27,7 @@ static int usage(FILE *to, int status)
 {
     fprintf(to, "usage: patronctl [-c FILE] COMMAND\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(to, "  %-6s %-36s %s\n", commands[i].name, commands[i].arguments, commands[i].doc);
+        fprintf(to, "  %-8s %-36s %s\n", commands[i].name, commands[i].arguments, commands[i].doc);
     fprintf(to, "  -c FILE  the server's settings (default: " DEFAULT_FILE ", if there is one)\n");
     return status;
 }

@@ -35,7 +35,7 @@ static void say_problems(const struct ctl *ctl)
     }
 }
 
-int ctl_attach(struct ctl *ctl, bool writable)
+int ctl_find(struct ctl *ctl)
 {
     const char *run_dir = ctl->conf->run_dir;
 
@@ -47,6 +47,16 @@ int ctl_attach(struct ctl *ctl, bool writable)
         say_problems(ctl);
         return ctl_fail(CTL_NOT_RUNNING, "patrond does not run (RUN_DIR %s)", run_dir);
     }
+    return CTL_OK;
+}
+
+int ctl_attach(struct ctl *ctl, bool writable)
+{
+    const char *run_dir = ctl->conf->run_dir;
+    int status = ctl_find(ctl);
+
+    if (status != CTL_OK)
+        return status;
     ctl->sb = scoreboard_open(run_dir, writable);
     if (ctl->sb == NULL && errno == EPROTO)
         return ctl_fail(CTL_FAILED, "the running patrond is of another version than this patronctl");

@@ -34,11 +34,12 @@ static const char *when(int64_t us, char dst[CLOCK_TIME_SIZE])
 static void print_server(const struct ctl *ctl)
 {
     const struct scoreboard *sb = ctl->sb;
-    char listen[SB_TEXT], error[SB_TEXT], up[32], at[CLOCK_TIME_SIZE];
+    char version[SB_TEXT], listen[SB_TEXT], error[SB_TEXT], up[32], at[CLOCK_TIME_SIZE];
     int64_t started = atomic_load(&sb->started_us);
 
+    (void)sb_text_get(&sb->version, version);
     (void)sb_text_get(&sb->listen, listen);
-    printf("patrond %.31s  pid %ld  generation %u  on %s  up %s%s\n", sb->version, (long)ctl->master,
+    printf("patrond %s  pid %ld  generation %u  on %s  up %s%s\n", version, (long)ctl->master,
            atomic_load(&sb->generation), listen, duration((clock_wall_us() - started) / CLOCK_US_PER_S, up),
            atomic_load(&sb->stopping) != 0 ? "  STOPPING" : "");
     if (atomic_load(&sb->reload_us) == 0)

@@ -17,7 +17,7 @@ static void write_master(struct json_writer *w, const struct ctl *ctl)
     json_key(w, "master");
     json_object_begin(w);
     json_kv_int(w, "pid", ctl->master);
-    (void)str_copy(text, sizeof(sb->version), (struct str){ sb->version, sizeof(sb->version) - 1 });
+    (void)sb_text_get(&sb->version, text);
     json_kv_cstr(w, "version", text);
     json_kv_int(w, "generation", atomic_load(&sb->generation));
     json_kv_bool(w, "stopping", atomic_load(&sb->stopping) != 0);

@@ -137,6 +137,15 @@ static bool adopt_all(struct listen_set *set, int count, char *why, size_t why_s
     return true;
 }
 
+bool listen_adopt(struct listen_set *set, const struct listen_set *from, char *why, size_t why_size)
+{
+    set->count = 0;
+    for (unsigned i = 0; i < from->count; i++)
+        if (!adopt(set, from->fds[i], why, why_size))
+            return false;
+    return set->count > 0 || refuse(why, why_size, "no listening socket was handed over");
+}
+
 static bool bind_and_listen(int fd, const struct sockaddr_storage *addr, socklen_t len)
 {
     int on = 1;

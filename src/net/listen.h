@@ -25,6 +25,8 @@ void listen_format(char dst[LISTEN_ADDRESS_SIZE], const struct sockaddr *addr); 
  * Nonblocking, close-on-exec, backlog 4096, TCP_NODELAY. False with the reason in words; sockets taken by then are in
  * the set. */
 bool listen_open(struct listen_set *set, const char *address, int inherited, char *why, size_t why_size);
+/* Takes over the sockets of `from`, as open descriptors of this process. False as above. */
+bool listen_adopt(struct listen_set *set, const struct listen_set *from, char *why, size_t why_size);
 /* The socket worker `index` accepts from. */
 int listen_fd(const struct listen_set *set, unsigned index);
 /* The bound address of the first socket (the real port when 0 was asked). */

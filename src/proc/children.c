@@ -41,7 +41,7 @@ const char *child_name(const struct child *c, char dst[48])
     return dst;
 }
 
-static struct child *child_add(struct master *m, enum sb_role role, uint32_t index, uint32_t generation)
+struct child *children_add(struct master *m, enum sb_role role, uint32_t index, uint32_t generation)
 {
     for (unsigned i = 0; i < SB_SLOTS; i++) {
         struct child *c = &m->children[i];
@@ -58,10 +58,10 @@ static struct child *child_add(struct master *m, enum sb_role role, uint32_t ind
 /* The helpers first: forked before workers, they stay small. */
 void children_add_generation(struct master *m, uint32_t generation)
 {
-    child_add(m, SB_ROLE_SYNC, 0, generation);
-    child_add(m, SB_ROLE_PROBE, 0, generation);
+    children_add(m, SB_ROLE_SYNC, 0, generation);
+    children_add(m, SB_ROLE_PROBE, 0, generation);
     for (unsigned i = 0; i < m->workers; i++)
-        child_add(m, SB_ROLE_WORKER, i, generation);
+        children_add(m, SB_ROLE_WORKER, i, generation);
 }
 
 /* Who was to be relieved by C keeps its place, or goes on without a successor. */
@@ -139,7 +139,7 @@ static void child_relieve(struct master *m, struct child *c, enum child_duty dut
 
     if (!c->policy.wanted || m->phase == MASTER_STOPPING)
         return;
-    fresh = child_add(m, c->role, c->index, c->generation);
+    fresh = children_add(m, c->role, c->index, c->generation);
     if (fresh == NULL)
         return;
     fresh->duty = duty;
@@ -216,8 +216,9 @@ static void recycle_one(struct master *m)
     for (unsigned i = 0; i < SB_SLOTS; i++) {
         struct child *c = &m->children[i];
 
-        if (!c->used || c->slot == NULL || c->policy.phase != POLICY_SERVING || c->generation != m->serving ||
-            !c->policy.wanted || atomic_load(&c->slot->draining_wanted) == SB_RECYCLE_NONE)
+        if (!c->used || c->slot == NULL || c->foreign || c->policy.phase != POLICY_SERVING ||
+            c->generation != m->serving || !c->policy.wanted ||
+            atomic_load(&c->slot->draining_wanted) == SB_RECYCLE_NONE)
             continue;
         child_relieve(m, c, CHILD_REPLACEMENT);
         return;
@@ -302,7 +303,11 @@ static void child_died(struct master *m, struct child *c, int wait_status)
     }
     if (end == POLICY_END_CONFIG && m->phase == MASTER_BOOTING)
         m->exit_status = PROC_EXIT_CONFIG;
-    scoreboard_release(m->env.sb, c->slot);
+    if (c->foreign)
+        scoreboard_release_other(c->slot);
+    else
+        scoreboard_release(m->env.sb, c->slot);
+    c->foreign = false;
     c->slot = NULL;
     c->pid = 0;
     if (c->policy.phase == POLICY_OVER)
@@ -316,6 +321,8 @@ void children_reap(struct master *m)
     pid_t pid;
 
     while ((pid = wait4(-1, &wait_status, WNOHANG, &usage)) > 0) {
+        if (upgrade_reaped(m, pid, wait_status))
+            continue;
         for (unsigned i = 0; i < SB_SLOTS; i++) {
             if (m->children[i].used && m->children[i].pid == pid) {
                 m->children[i].peak_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;

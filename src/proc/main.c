@@ -3,9 +3,11 @@
  */
 #include "config.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -21,17 +23,21 @@
 
 enum mode {
     MODE_RUN,
+    MODE_REHEARSE,
     MODE_TEST,
     MODE_PRINT
 };
 
-static const char usage[] = "usage: patrond [-c FILE] [-t | -T]\n"
-                            "       patrond -V\n"
-                            "  -c FILE  read the settings from FILE (default: " DEFAULT_FILE ", if there is one)\n"
-                            "  -t       test the settings, report every problem, and exit\n"
-                            "  -T       print the settings in force, secrets masked, and exit\n"
-                            "  -V       print version and build, and exit\n"
-                            "It runs in the foreground; see patrond(8).\n";
+static const char usage[] =
+    "usage: patrond [-c FILE] [-r | -t | -T]\n"
+    "       patrond -V\n"
+    "  -c FILE  read the settings from FILE (default: " DEFAULT_FILE ", if there is one)\n"
+    "  -r       rehearse: start a worker and the helpers beside a running server, until they\n"
+    "           are ready, and exit\n"
+    "  -t       test the settings, report every problem, and exit\n"
+    "  -T       print the settings in force, secrets masked, and exit\n"
+    "  -V       print version and build, and exit\n"
+    "It runs in the foreground; see patrond(8).\n";
 
 static void print_version(void)
 {
@@ -115,13 +121,36 @@ static int print_settings(struct conf *conf)
     return good ? 0 : PROC_EXIT_FAILURE;
 }
 
-static int run(const char *path, enum mode mode)
+/* Rehearses, or serves. */
+static int run_master(struct conf *conf, const char *executable, enum mode mode, struct succession *succession)
 {
-    struct conf *conf = load(path, mode);
     enum log_level level = LOG_LEVEL_INFO;
+    struct master_start start = { conf, executable, mode == MODE_REHEARSE, succession };
 
-    if (conf == NULL)
+    if (mode == MODE_REHEARSE) {
+        log_init("rehearsal", LOG_LEVEL_WARNING, false);
+    } else {
+        (void)log_level_parse(conf->log_level, &level);
+        log_init("master", level, conf->json_logs);
+    }
+    return master_run(&start);
+}
+
+static int run(const char *path, const char *executable, enum mode mode)
+{
+    struct succession succession;
+    struct conf *conf;
+
+    succession_begin(&succession, executable, path);
+    if (mode == MODE_REHEARSE) {
+        printf("patrond %s rehearses\n", PACKAGE_VERSION); /* the server reads this line */
+        fflush(stdout);
+    }
+    conf = succession.kind == SUCCESSION_RETURNED ? succession.conf : load(path, mode);
+    if (conf == NULL) {
+        succession_return(&succession, "its settings are not good");
         return PROC_EXIT_CONFIG;
+    }
     if (mode == MODE_PRINT)
         return print_settings(conf);
     if (mode == MODE_TEST) {
@@ -129,22 +158,56 @@ static int run(const char *path, enum mode mode)
         conf_free(conf);
         return 0;
     }
-    (void)log_level_parse(conf->log_level, &level);
-    log_init("master", level, conf->json_logs);
-    return master_run(conf);
+    return run_master(conf, executable, mode, &succession);
+}
+
+/* Where to find this program again: the path it was started by, as a new version will be installed there. */
+static char *own_path(const char *argv0)
+{
+    char path[PATH_MAX];
+    ssize_t n;
+
+    if (argv0[0] == '/')
+        return strdup(argv0);
+    n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    if (n <= 0)
+        return strdup(argv0);
+    path[n] = '\0';
+    return strdup(path);
+}
+
+/* The arguments give their place to the process title, so what is kept of them is copied. */
+static int serve(int argc, char **argv, const char *path, enum mode mode)
+{
+    char *kept = path != NULL ? strdup(path) : NULL, *executable = own_path(argv[0]);
+    int status;
+
+    if ((path != NULL && kept == NULL) || executable == NULL) {
+        fputs("patrond: out of memory\n", stderr);
+        return PROC_EXIT_FAILURE;
+    }
+    (void)prctl(PR_SET_NAME, "patrond"); /* executed by descriptor it would be a number */
+    sys_title_init(argc, argv);
+    log_init("master", LOG_LEVEL_INFO, false);
+    status = run(kept, executable, mode);
+    free(kept);
+    free(executable);
+    return status;
 }
 
 int main(int argc, char **argv)
 {
     const char *path = access(DEFAULT_FILE, F_OK) == 0 ? DEFAULT_FILE : NULL;
-    char *kept;
     enum mode mode = MODE_RUN;
-    int option, status;
+    int option;
 
-    while ((option = getopt(argc, argv, "c:tTVh")) != -1) {
+    while ((option = getopt(argc, argv, "c:rtTVh")) != -1) {
         switch (option) {
         case 'c':
             path = optarg;
+            break;
+        case 'r':
+            mode = MODE_REHEARSE;
             break;
         case 't':
             mode = MODE_TEST;
@@ -163,18 +226,9 @@ int main(int argc, char **argv)
             return EXIT_USAGE;
         }
     }
-    if (optind < argc) {
+    if (optind < argc || argc < 1) {
         fputs(usage, stderr);
         return EXIT_USAGE;
     }
-    kept = path != NULL ? strdup(path) : NULL; /* the arguments give their place to the process title */
-    if (path != NULL && kept == NULL) {
-        fputs("patrond: out of memory\n", stderr);
-        return PROC_EXIT_FAILURE;
-    }
-    sys_title_init(argc, argv);
-    log_init("master", LOG_LEVEL_INFO, false);
-    status = run(kept, mode);
-    free(kept);
-    return status;
+    return serve(argc, argv, path, mode);
 }

@@ -30,11 +30,10 @@
 #include "proc/signals.h"
 
 #define TURN_MS          200
-#define STORM_SPARE      8 /* restarts at once beyond one for each worker */
-#define STORM_REFILL_NS  250000000ULL
 #define OOM_LOOK_NS      10000000000ULL
 #define BIND_PATIENCE_MS 3000 /* children of a master killed before us still hold the address for about a second */
 #define BIND_PAUSE_MS    100
+#define REHEARSAL_LISTEN "127.0.0.1:0"
 
 void master_set_limits(struct master *m)
 {
@@ -52,9 +51,7 @@ void master_set_limits(struct master *m)
 
 /* Boot steps. Each says what is wrong and answers false. */
 
-static bool boot_failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static bool boot_failed(const char *fmt, ...)
+bool master_boot_failed(const char *fmt, ...)
 {
     char text[512];
     va_list ap;
@@ -69,9 +66,9 @@ static bool boot_failed(const char *fmt, ...)
 static bool boot_directories(struct master *m)
 {
     if (!sys_make_dir(m->conf->run_dir, 0750))
-        return boot_failed("RUN_DIR %s: %s", m->conf->run_dir, strerror(errno));
+        return master_boot_failed("RUN_DIR %s: %s", m->conf->run_dir, strerror(errno));
     if (!sys_make_dir(m->conf->state_dir, 0750))
-        return boot_failed("STATE_DIR %s: %s", m->conf->state_dir, strerror(errno));
+        return master_boot_failed("STATE_DIR %s: %s", m->conf->state_dir, strerror(errno));
     return true;
 }
 
@@ -79,40 +76,44 @@ static bool boot_lock(struct master *m)
 {
     char why[512];
 
-    m->env.lock_fd = lock_take(m->conf->run_dir, why, sizeof(why));
-    return m->env.lock_fd >= 0 || boot_failed("%s", why);
+    m->env.private_fds[SPAWN_LOCK] = lock_take(m->conf->run_dir, why, sizeof(why));
+    return m->env.private_fds[SPAWN_LOCK] >= 0 || master_boot_failed("%s", why);
+}
+
+static bool boot_image(struct master *m)
+{
+    m->env.private_fds[SPAWN_IMAGE] = succession_open_self();
+    return m->env.private_fds[SPAWN_IMAGE] >= 0 || master_boot_failed("/proc/self/exe: %s", strerror(errno));
 }
 
 static bool boot_listen(struct master *m)
 {
-    int inherited = notify_listen_fds();
+    const char *address = m->rehearsing ? REHEARSAL_LISTEN : m->conf->listen;
+    int inherited = m->rehearsing ? 0 : notify_listen_fds();
     char why[256];
 
-    for (int waited = 0; !listen_open(&m->listen, m->conf->listen, inherited, why, sizeof(why));
-         waited += BIND_PAUSE_MS) {
+    for (int waited = 0; !listen_open(&m->listen, address, inherited, why, sizeof(why)); waited += BIND_PAUSE_MS) {
         if (errno != EADDRINUSE || waited >= BIND_PATIENCE_MS)
-            return boot_failed("%s", why);
+            return master_boot_failed("%s", why);
         signals_wait(BIND_PAUSE_MS);
     }
     m->env.listen = &m->listen;
     return true;
 }
 
+/* In a rehearsal no generation serves: all wait for their hour, which does not come. */
 static bool boot_scoreboard(struct master *m)
 {
     char address[LISTEN_ADDRESS_SIZE] = "";
-    const char *const *routes;
-    unsigned route_count;
 
-    routes = api_route_names(&route_count);
-    metrics_init(routes, route_count);
-    m->env.sb = scoreboard_create(m->conf->run_dir, PACKAGE_VERSION);
+    m->env.sb = m->rehearsing ? scoreboard_make_private(PACKAGE_VERSION)
+                              : scoreboard_create(m->conf->run_dir, PACKAGE_VERSION);
     if (m->env.sb == NULL)
-        return boot_failed("%s/scoreboard: %s", m->conf->run_dir, strerror(errno));
+        return master_boot_failed("%s/scoreboard: %s", m->conf->run_dir, strerror(errno));
     (void)listen_address(&m->listen, address);
     sb_text_set(&m->env.sb->listen, "%s", address);
     atomic_store(&m->env.sb->master_pid, getpid());
-    atomic_store(&m->env.sb->generation, m->serving);
+    atomic_store(&m->env.sb->generation, m->rehearsing ? 0 : m->serving);
     atomic_store(&m->env.sb->master_beat_ns, m->now_ns);
     return true;
 }
@@ -120,7 +121,7 @@ static bool boot_scoreboard(struct master *m)
 static bool boot_lifeline(struct master *m)
 {
     if (pipe2(m->env.lifeline, O_CLOEXEC) != 0)
-        return boot_failed("pipe: %s", strerror(errno));
+        return master_boot_failed("pipe: %s", strerror(errno));
     return true;
 }
 
@@ -134,25 +135,27 @@ static bool boot_children(struct master *m)
         event_log(EVENT_AI_NOT_CONFIGURED, NULL, 0, "ANTHROPIC_API_KEY not found: questions are answered by rules");
     m->oom_kills = m->oom_kills_before = sys_oom_kill_count();
     m->boot = (struct policy_generation){ .wanted = m->workers, .started_ns = m->now_ns };
-    policy_bucket_init(&m->storm, m->workers + STORM_SPARE, STORM_REFILL_NS, m->now_ns);
+    policy_bucket_init(&m->storm, m->workers + POLICY_STORM_SPARE, POLICY_STORM_REFILL_NS, m->now_ns);
     children_add_generation(m, m->serving);
-    return true;
-}
-
-static bool boot_signals(struct master *m)
-{
-    (void)m;
-    signals_init();
     return true;
 }
 
 static bool boot(struct master *m)
 {
-    sys_title_set("patrond: master");
+    const char *const *routes;
+    unsigned route_count;
+
+    sys_title_set(m->rehearsing ? "patrond: master (rehearsal)" : "patrond: master");
     (void)sys_raise_fd_limit();
     rng_seed();
-    return boot_signals(m) && boot_directories(m) && boot_lock(m) && boot_listen(m) && boot_scoreboard(m) &&
-           boot_lifeline(m) && boot_children(m);
+    routes = api_route_names(&route_count);
+    metrics_init(routes, route_count);
+    if (m->succession->kind != SUCCESSION_NONE)
+        return upgrade_boot(m);
+    signals_init();
+    if (!m->rehearsing && !(boot_directories(m) && boot_lock(m) && boot_image(m)))
+        return false;
+    return boot_listen(m) && boot_scoreboard(m) && boot_lifeline(m) && boot_children(m);
 }
 
 /* Stopping. */
@@ -163,6 +166,7 @@ static void stop(struct master *m, enum policy_signal how)
                                event_bool("at_once", how == POLICY_SIGNAL_QUIT) };
 
     if (m->phase != MASTER_STOPPING) {
+        upgrade_abort(m);
         reload_abort(m, "the server stops");
         atomic_store(&m->env.sb->stopping, 1);
         notify_stopping("draining");
@@ -190,6 +194,8 @@ static void heed_signals(struct master *m)
         children_reap(m);
     if (signals_take(SIGNALS_HUP))
         reload_begin(m);
+    if (signals_take(SIGNALS_USR2))
+        upgrade_begin(m);
     if (signals_take(SIGNALS_USR1))
         children_wake_sync(m);
 }
@@ -207,6 +213,14 @@ static void announce_ready(struct master *m)
     notify_ready("serving");
 }
 
+static void boot_give_up(struct master *m)
+{
+    if (m->exit_status != PROC_EXIT_CONFIG)
+        m->exit_status = PROC_EXIT_FAILURE;
+    (void)master_boot_failed("no worker became ready");
+    stop(m, POLICY_SIGNAL_QUIT);
+}
+
 /* The first generation: ready, or unable to live. */
 static void boot_step(struct master *m)
 {
@@ -219,10 +233,28 @@ static void boot_step(struct master *m)
         announce_ready(m);
         break;
     case POLICY_FAIL:
-        if (m->exit_status != PROC_EXIT_CONFIG)
-            m->exit_status = PROC_EXIT_FAILURE;
-        (void)boot_failed("no worker became ready");
+        boot_give_up(m);
+        break;
+    case POLICY_WAIT:
+        break;
+    }
+}
+
+/* All of a generation must be ready, as in a reload; then the rehearsal is over. */
+static void rehearsal_step(struct master *m)
+{
+    struct policy_generation g = { .wanted = m->workers + 2, .started_ns = m->boot.started_ns };
+
+    g.ready = children_ready(m, m->serving, SB_ROLE_COUNT);
+    g.died = m->boot.died;
+    switch (policy_reload_judge(&g, &m->limits, m->now_ns)) {
+    case POLICY_GO:
+        printf("patrond %s is ready to serve with these settings\n", PACKAGE_VERSION);
+        m->exit_status = PROC_EXIT_DRAINED;
         stop(m, POLICY_SIGNAL_QUIT);
+        break;
+    case POLICY_FAIL:
+        boot_give_up(m);
         break;
     case POLICY_WAIT:
         break;
@@ -241,7 +273,10 @@ static void tell_systemd(struct master *m)
     }
     snprintf(status, sizeof(status), "%s generation %u: %u of %u workers ready%s",
              m->phase == MASTER_STOPPING ? "draining" : "serving", m->serving,
-             children_ready(m, m->serving, SB_ROLE_WORKER), m->workers, m->fresh != NULL ? ", reloading" : "");
+             children_ready(m, m->serving, SB_ROLE_WORKER), m->workers,
+             m->rehearsal.pid != 0 || m->succession->kind == SUCCESSION_HEIR ? ", upgrading"
+             : m->fresh != NULL                                              ? ", reloading"
+                                                                             : "");
     if (m->phase == MASTER_BOOTING || strcmp(status, m->status) == 0)
         return;
     notify_status("%s", status);
@@ -258,6 +293,7 @@ static void look_at_clock(struct master *m, uint64_t slept_ns)
     atomic_store(&m->env.sb->master_beat_ns, now);
     if (now - m->oom_ns >= OOM_LOOK_NS) {
         children_settle_oom(m);
+        adopt_settle(m);
         m->oom_ns = now;
     }
 }
@@ -270,9 +306,12 @@ static void turn(struct master *m)
     look_at_clock(m, (uint64_t)ms * 1000000);
     heed_signals(m);
     children_step(m);
-    if (m->phase == MASTER_BOOTING)
+    if (m->phase == MASTER_BOOTING && m->rehearsing)
+        rehearsal_step(m);
+    else if (m->phase == MASTER_BOOTING)
         boot_step(m);
     reload_step(m);
+    upgrade_step(m);
     tell_systemd(m);
 }
 
@@ -280,26 +319,39 @@ static void clean_up(struct master *m)
 {
     char path[PATH_MAX];
 
-    if (m->env.sb != NULL) {
+    if (m->env.sb != NULL && !m->rehearsing) {
         snprintf(path, sizeof(path), "%s/scoreboard", m->conf->run_dir);
         (void)unlink(path);
-        scoreboard_close(m->env.sb);
+        scoreboard_discard(m->conf->run_dir);
     }
+    scoreboard_close(m->env.sb);
     listen_close(&m->listen);
     conf_free(m->conf);
 }
 
-int master_run(struct conf *conf)
+static void init(struct master *m, const struct master_start *start)
+{
+    m->conf = start->conf;
+    m->executable = start->executable;
+    m->rehearsing = start->rehearsal;
+    m->succession = start->succession;
+    m->env.succession = start->succession;
+    for (int i = 0; i < SPAWN_PRIVATE_COUNT; i++)
+        m->env.private_fds[i] = -1;
+    m->workers = m->rehearsing ? 1 : conf_worker_count(m->conf);
+    m->serving = m->latest = 1;
+    m->exit_status = PROC_EXIT_FAILURE;
+    m->now_ns = m->awake_ns = m->oom_ns = clock_mono_ns();
+    master_set_limits(m);
+}
+
+int master_run(const struct master_start *start)
 {
     static struct master m; /* for the process's life: the children inherit what they point to */
 
-    m.conf = conf;
-    m.workers = conf_worker_count(conf);
-    m.serving = m.latest = 1;
-    m.exit_status = PROC_EXIT_FAILURE;
-    m.now_ns = m.awake_ns = m.oom_ns = clock_mono_ns();
-    master_set_limits(&m);
+    init(&m, start);
     if (!boot(&m)) {
+        succession_return(m.succession, "it could not take over");
         clean_up(&m);
         return PROC_EXIT_FAILURE;
     }

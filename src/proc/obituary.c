@@ -39,7 +39,7 @@ static double age_seconds(const struct master *m, const struct child *c)
 
 static uint64_t rss_of(const struct child *c)
 {
-    uint64_t bytes = atomic_load(&c->slot->rss_bytes);
+    uint64_t bytes = c->foreign ? 0 : atomic_load(&c->slot->rss_bytes);
 
     return bytes != 0 ? bytes : sys_rss_bytes(c->pid);
 }
@@ -47,7 +47,7 @@ static uint64_t rss_of(const struct child *c)
 /* What it said of itself last; of a worker also the route whose handler it never left. */
 static void read_doing(const struct child *c, char dst[SB_TEXT])
 {
-    uint32_t handling = atomic_load(&c->slot->handling);
+    uint32_t handling = c->foreign ? 0 : atomic_load(&c->slot->handling);
     const char *route = handling > 0 ? metrics_dim_value(METRICS_DIM_ROUTE, handling - 1) : NULL;
     char said[SB_TEXT];
 

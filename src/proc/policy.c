@@ -279,3 +279,15 @@ enum policy_verdict policy_boot_judge(const struct policy_generation *g, const s
         return POLICY_WAIT;
     return g->ready > 0 ? POLICY_GO : POLICY_FAIL;
 }
+
+uint64_t policy_rehearsal_ns(const struct policy_limits *l)
+{
+    return l->ready_ns / 2;
+}
+
+uint64_t policy_heir_started_ns(const struct policy_limits *l, uint64_t over_ns)
+{
+    uint64_t before = l->ready_ns + l->ready_ns / 8;
+
+    return over_ns > before ? over_ns - before : 0;
+}

@@ -21,6 +21,10 @@
 #define POLICY_KILL_AFTER_NS  5000000000ULL /* from QUIT (or a watchdog's TERM) to KILL */
 #define POLICY_GAP_NS         1000000000ULL /* the master itself slept longer: it judges nobody by that time */
 
+/* The brake against storms: restarts at once beyond one for each worker, then one in so long. */
+#define POLICY_STORM_SPARE     8
+#define POLICY_STORM_REFILL_NS 250000000ULL
+
 struct policy_limits {
     uint64_t drain_ns;                      /* DRAIN_TIMEOUT: TERM to QUIT */
     uint64_t suspect_ns, abort_ns, kill_ns; /* WORKER_HANG_*: age of the last beat */
@@ -158,6 +162,13 @@ enum policy_verdict policy_reload_judge(const struct policy_generation *g, const
 /* The first generation's workers (`died`: places whose worker died before any was ever ready): fails only when none
  * can live; after GENERATION_TIMEOUT goes with those it has. */
 enum policy_verdict policy_boot_judge(const struct policy_generation *g, const struct policy_limits *l, uint64_t now);
+
+/* An upgrade may take ready_ns in all: the new executable's rehearsal the first half, its generation in the master's
+ * place up to the last eighth, which is spare for the way back. */
+uint64_t policy_rehearsal_ns(const struct policy_limits *l);
+/* When the heir's generation counts as begun, so that it is judged in time; `over_ns`: when the upgrade must be over.
+ */
+uint64_t policy_heir_started_ns(const struct policy_limits *l, uint64_t over_ns);
 
 /* Age of a stamp another process wrote; one from the future (rubbish) counts as never written. */
 uint64_t policy_age_ns(uint64_t stamp_ns, uint64_t floor_ns, uint64_t now);

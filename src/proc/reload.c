@@ -22,6 +22,12 @@ uint32_t master_fresh(const struct master *m)
     return m->fresh != NULL ? m->latest : 0;
 }
 
+/* The generation that starts is that of a new executable. */
+static bool on_probation(const struct master *m)
+{
+    return m->succession->kind == SUCCESSION_HEIR;
+}
+
 static void record(struct master *m, bool ok, const char *why)
 {
     struct scoreboard *sb = m->env.sb;
@@ -90,13 +96,21 @@ static bool locked_settings_kept(struct master *m, const struct conf *fresh)
     return kept;
 }
 
+void reload_start_generation(struct master *m, uint64_t started_ns)
+{
+    m->fresh_why[0] = '\0';
+    m->latest++;
+    m->fresh_generation = (struct policy_generation){ .wanted = m->workers + 2, .started_ns = started_ns };
+    children_add_generation(m, m->latest);
+}
+
 void reload_begin(struct master *m)
 {
     struct conf *fresh;
 
     if (m->phase != MASTER_SERVING)
         return;
-    if (m->fresh != NULL) {
+    if (m->fresh != NULL || m->rehearsal.pid != 0) {
         m->reload_again = true;
         return;
     }
@@ -109,10 +123,7 @@ void reload_begin(struct master *m)
         return;
     }
     m->fresh = fresh;
-    m->fresh_why[0] = '\0';
-    m->latest++;
-    m->fresh_generation = (struct policy_generation){ .wanted = m->workers + 2, .started_ns = m->now_ns };
-    children_add_generation(m, m->latest);
+    reload_start_generation(m, m->now_ns);
 }
 
 /* Generations before the one that drains have had their time. */
@@ -159,6 +170,10 @@ static void commit(struct master *m)
     master_set_limits(m);
     if (log_level_parse(m->conf->log_level, &level))
         log_init("master", level, m->conf->json_logs);
+    if (on_probation(m)) {
+        upgrade_complete(m);
+        return;
+    }
     announce(m, old);
     conf_free(old);
     record(m, true, "");
@@ -170,6 +185,10 @@ void reload_abort(struct master *m, const char *why)
 {
     if (m->fresh == NULL)
         return;
+    if (on_probation(m)) {
+        upgrade_fail(m, why);
+        return;
+    }
     children_stop(m, m->latest, POLICY_SIGNAL_TERM, POLICY_SIGNAL_TERM);
     conf_free(m->fresh);
     m->fresh = NULL;
@@ -179,7 +198,7 @@ void reload_abort(struct master *m, const char *why)
 void reload_step(struct master *m)
 {
     if (m->fresh == NULL) {
-        if (m->reload_again) {
+        if (m->reload_again && m->rehearsal.pid == 0) {
             m->reload_again = false;
             reload_begin(m);
         }

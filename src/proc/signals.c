@@ -17,6 +17,7 @@ const struct signals_row signals_table[SIGNALS_COUNT] = {
     [SIGNALS_INT] = { SIGINT, "INT", NULL, "as TERM" },
     [SIGNALS_CHLD] = { SIGCHLD, "CHLD", NULL, "reap and replace children that ended" },
     [SIGNALS_HUP] = { SIGHUP, "HUP", "reload", "read the configuration again and change generations" },
+    [SIGNALS_USR2] = { SIGUSR2, "USR2", "upgrade", "execute the installed program in place and change generations" },
     [SIGNALS_USR1] = { SIGUSR1, "USR1", "sync", "sync now, as the mailbox asks or else incrementally" },
 };
 

@@ -14,6 +14,7 @@ enum signals_flag {
     SIGNALS_INT,
     SIGNALS_CHLD,
     SIGNALS_HUP,
+    SIGNALS_USR2,
     SIGNALS_USR1,
     SIGNALS_COUNT
 };

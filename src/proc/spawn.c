@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "core/notify.h"
 #include "core/sys.h"
 #include "proc/signals.h"
+#include "proc/succession.h"
 
 /* Ends the process when its parent has already gone, which the parent-death signal would not tell. */
 static void follow_parent(pid_t parent, int signo)
@@ -40,6 +42,16 @@ static void name_child(const struct proc_role *role, uint32_t index)
     log_set_role(name);
 }
 
+static void close_private(const struct spawn_env *env)
+{
+    for (int i = 0; i < SPAWN_PRIVATE_COUNT; i++) {
+        if (env->private_fds[i] >= 0)
+            close(env->private_fds[i]);
+    }
+    if (env->succession != NULL)
+        succession_forget(env->succession);
+}
+
 /* Answers the child's signalfd. */
 static int child_reset(const struct spawn_env *env, const struct proc_role *role, struct sb_slot *slot, pid_t master)
 {
@@ -47,7 +59,7 @@ static int child_reset(const struct spawn_env *env, const struct proc_role *role
 
     follow_parent(master, SIGTERM);
     close(env->lifeline[1]);
-    close(env->lock_fd);
+    close_private(env);
     if (role->role != SB_ROLE_WORKER) {
         struct listen_set copy = *env->listen;
 
@@ -121,6 +133,43 @@ pid_t spawn_task(spawn_task_fn fn, const void *arg, const char *title, int *read
         errno = saved;
         return -1;
     }
+    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    *read_fd = fds[0];
+    return pid;
+}
+
+static void __attribute__((noreturn)) program_main(int fd, char *const argv[], pid_t parent, int out)
+{
+    follow_parent(parent, SIGKILL);
+    (void)setpgid(0, 0);
+    signals_task_reset();
+    notify_forget();
+    (void)unsetenv("JOURNAL_STREAM");
+    if (dup2(out, STDOUT_FILENO) >= 0 && dup2(out, STDERR_FILENO) >= 0 && fcntl(fd, F_SETFD, 0) == 0)
+        (void)fexecve(fd, argv, environ);
+    (void)dprintf(out, "cannot execute %s: %s\n", argv[0], strerror(errno));
+    _exit(PROC_EXIT_FAILURE);
+}
+
+pid_t spawn_program(int fd, char *const argv[], int *read_fd)
+{
+    pid_t parent = getpid(), pid;
+    int fds[2], saved;
+
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return -1;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        program_main(fd, argv, parent, fds[1]);
+    saved = errno;
+    close(fds[1]);
+    if (pid < 0) {
+        close(fds[0]);
+        errno = saved;
+        return -1;
+    }
+    (void)setpgid(pid, pid); /* whoever of both is first */
     (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
     *read_fd = fds[0];
     return pid;

@@ -12,12 +12,22 @@
 
 #include "proc/roles.h"
 
+/* Descriptors of the master alone. */
+enum spawn_private {
+    SPAWN_LOCK,
+    SPAWN_IMAGE,     /* the executable that runs here */
+    SPAWN_NEXT,      /* the one to be executed */
+    SPAWN_REHEARSAL, /* what that one says in its rehearsal */
+    SPAWN_PRIVATE_COUNT
+};
+
 /* What of the master a child must know, or must not keep. */
 struct spawn_env {
     struct scoreboard *sb;
     const struct listen_set *listen;
-    int lifeline[2]; /* [0] for the children, [1] open in the master alone */
-    int lock_fd;
+    const struct succession *succession;  /* its descriptors are the master's as well */
+    int lifeline[2];                      /* [0] for the children, [1] open in the master alone */
+    int private_fds[SPAWN_PRIVATE_COUNT]; /* -1: none */
 };
 
 /* Forks a child for its assigned slot; answers its pid, or -1 with errno. */
@@ -31,5 +41,12 @@ typedef int (*spawn_task_fn)(const void *arg, int out);
  * deadline.
  */
 pid_t spawn_task(spawn_task_fn fn, const void *arg, const char *title, int *read_fd);
+
+/*
+ * Executes the program open as `fd` (script or binary) in a process group of its own, which dies with the caller;
+ * what it prints on stdout and stderr comes out of *read_fd (nonblocking, the caller's). Answers its pid, or -1 with
+ * errno.
+ */
+pid_t spawn_program(int fd, char *const argv[], int *read_fd);
 
 #endif

@@ -209,18 +209,13 @@ static void refuse_for_other(struct sync_state *state)
     scoreboard_mail_answer(state->proc->sb, SB_ANSWER_ALREADY_RUNNING, known ? other.run.run_id : 0);
 }
 
-/* A generation that does not serve yet waits; it takes over with a fresh look at the books. */
+/* A generation that does not serve yet touches nothing: it may never serve. */
 static void wait_to_serve(struct sync_state *state)
 {
-    bool waited = false;
-
     while (!sync_state_ending(state) && (!serving(state) || sync_state_other_running(state))) {
-        waited = true;
         sync_state_sleep(state, 200);
         refuse_for_other(state);
     }
-    if (waited && !sync_state_ending(state))
-        prepare_until_done(state);
 }
 
 /* SYNC_ON_STARTUP means the start of the server, not that of this process after a fault or an abort. */
@@ -245,8 +240,8 @@ int sync_main(const struct proc_context *ctx)
     sb_text_set(&ctx->slot->doing, "preparing");
     atomic_store(&ctx->slot->ready_ns, clock_mono_ns());
     atomic_store(&ctx->slot->state, SB_READY);
-    prepare_until_done(&state);
     wait_to_serve(&state);
+    prepare_until_done(&state);
     sb_text_set(&ctx->slot->doing, "waiting");
     plan(&state);
     sync_state_show(&state);

@@ -40,6 +40,7 @@ class Patrond:
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True)
         self.port = int(settings.pop("port", 0)) or free_port()
+        self.binary = str(settings.pop("binary", "")) or _program("PATROND_BIN", "patrond")
         self.admin_key = settings.get("ADMIN_KEY") or secrets.token_hex(16)
         self.settings = {"LISTEN": f"127.0.0.1:{self.port}", "WORKERS": 2, "STATE_DIR": self.directory / "state",
                          "RUN_DIR": self.directory / "run", "ADMIN_KEY": self.admin_key, "ENVIRONMENT": "test",
@@ -64,7 +65,7 @@ class Patrond:
     def spawn(self, *arguments):
         """Starts the process and collects what it says; does not wait for readiness."""
         self._began = len(self.lines)
-        self.process = subprocess.Popen([_program("PATROND_BIN", "patrond"), "-c", str(self.file), *arguments],
+        self.process = subprocess.Popen([self.binary, "-c", str(self.file), *arguments],
                                         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=self.environment(),
                                         cwd="/", start_new_session=True)
         self._reader = threading.Thread(target=self._collect, args=(self.process.stderr,), daemon=True)
@@ -91,7 +92,7 @@ class Patrond:
 
     def run(self, *arguments, timeout=20):
         """patrond with other options, to its end."""
-        return subprocess.run([_program("PATROND_BIN", "patrond"), "-c", str(self.file), *arguments], env=self.environment(),
+        return subprocess.run([self.binary, "-c", str(self.file), *arguments], env=self.environment(),
                               capture_output=True, text=True, timeout=timeout * FACTOR)
 
     def ctl(self, *arguments, timeout=60):

@@ -114,6 +114,18 @@ def test_printed_settings_hide_secrets(patrond_factory):
     assert re.search(r"^DATABASE_URL = postgresql://user:\*+@db.example/sales$", answer.stdout, re.M)
 
 
+def test_rehearsal_beside_a_running_server(server):
+    p = server()
+    before, files = p.pids(), sorted((p.directory / "run").iterdir())
+    good = p.run("-r")
+    assert good.returncode == 0, good.stderr
+    assert good.stdout.startswith("patrond ") and "is ready to serve with these settings" in good.stdout
+    assert p.pids() == before and sorted((p.directory / "run").iterdir()) == files
+    p.write_settings(ADMIN_KEY="")
+    bad = p.run("-r")
+    assert bad.returncode == 78 and "ADMIN_KEY" in bad.stderr
+
+
 def test_usage(patrond_factory):
     p = patrond_factory(DATABASE_URL="postgresql://x@y/z")
     assert p.run("-Z").returncode == 2
@@ -477,7 +489,7 @@ def test_health_board_follows_the_database(patrond_factory, own_postgres):
         return status(p)["checks"]["database"]
     wait_until(lambda: state()["state"] == "up", 5, "database up")
     own_postgres.kill()
-    line = p.wait_event("db_connection_failed", timeout=10)
+    line = p.wait_event("db_connection_failed", timeout=10, matching="role=probe")
     assert "Database connection failed" in line and field(line, "host")
     assert state()["state"] == "down" and state()["error"] == "refused"
     assert p.ctl("check", "postgres").returncode == 1

@@ -341,6 +341,37 @@ static void diff_and_hash(void **state)
     conf_free(b);
 }
 
+static void packed_settings_come_back_whole(void **state)
+{
+    (void)state;
+    struct buf packed, changed, locked;
+    struct conf *a, *b;
+
+    setenv("PORT", "8123", 1);
+    a = load("ADMIN_KEY = tr=icky\\key,0123\nCLV_DISCOUNT_ANNUAL = 0.125\nRATE_LIMIT_NL = 7/m;burst=3\n"
+             "ARCHETYPE_LEVEL = l2\nHTTP_GZIP = no\nDATABASE_URL = postgres://u:p@h/d\n");
+    assert_non_null(a);
+    buf_init(&packed, 65536);
+    conf_pack(a, &packed);
+    buf_add(&packed, "UNKNOWN=1\0junk", 15);
+    write_file("patrond.conf", "nonsense\n");
+    setenv("PORT", "1", 1);
+    b = conf_unpack(buf_str(&packed), a->path);
+    assert_non_null(b);
+    buf_init(&changed, 4096);
+    buf_init(&locked, 4096);
+    conf_diff(a, b, &changed, &locked);
+    assert_int_equal(changed.len + locked.len, 0);
+    assert_string_equal(b->admin_key, "tr=icky\\key,0123");
+    assert_string_equal(b->path, a->path);
+    assert_true(a->settings_hash == b->settings_hash);
+    buf_free(&packed);
+    buf_free(&changed);
+    buf_free(&locked);
+    conf_free(a);
+    conf_free(b);
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -382,6 +413,7 @@ int main(void)
         TEST(ignored_names_give_one_warning),
         TEST(prints_no_secret),
         TEST(diff_and_hash),
+        TEST(packed_settings_come_back_whole),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -563,6 +563,18 @@ static void test_boot_fails_only_when_nobody_can_live(void **state)
 
 /* Balance. */
 
+static void test_upgrade_is_over_in_time(void **state)
+{
+    uint64_t over = T0 + limits.ready_ns;
+    struct policy_generation g = { .wanted = 4, .ready = 3, .started_ns = policy_heir_started_ns(&limits, over) };
+
+    (void)state;
+    assert_int_equal(policy_rehearsal_ns(&limits), 15 * S);
+    assert_int_equal(policy_reload_judge(&g, &limits, T0 + 26 * S), POLICY_WAIT);
+    assert_int_equal(policy_reload_judge(&g, &limits, T0 + 27 * S), POLICY_FAIL);
+    assert_int_equal(policy_heir_started_ns(&limits, 5), 0);
+}
+
 static void test_balance_pauses_the_fuller_worker(void **state)
 {
     struct balance b = { 0 };
@@ -641,6 +653,7 @@ int main(void)
         cmocka_unit_test(test_config_exit_is_never_restarted),
         cmocka_unit_test(test_reload_is_all_or_nothing),
         cmocka_unit_test(test_boot_fails_only_when_nobody_can_live),
+        cmocka_unit_test(test_upgrade_is_over_in_time),
         cmocka_unit_test(test_balance_pauses_the_fuller_worker),
         cmocka_unit_test(test_balance_waits_briefly),
         cmocka_unit_test(test_balance_forgets_old_refusals),

@@ -66,10 +66,11 @@ static void is_mapped_by_others(void **state)
     struct scoreboard *other = scoreboard_open(dir, false), *again;
     static const uint8_t zero[16];
     struct stat st;
-    char path[64];
+    char path[64], version[SB_TEXT];
 
     assert_non_null(other);
-    assert_string_equal(other->version, "1.2.3");
+    assert_true(sb_text_get(&other->version, version));
+    assert_string_equal(version, "1.2.3");
     assert_memory_not_equal(other->secret, zero, sizeof(zero));
     atomic_store(&sb->data_version, 7);
     assert_int_equal(atomic_load(&other->data_version), 7);
@@ -79,9 +80,54 @@ static void is_mapped_by_others(void **state)
     assert_true(st.st_blocks * 512 >= (off_t)sizeof(struct scoreboard));
     again = scoreboard_create(dir, "2");
     assert_non_null(again);
-    assert_string_equal(other->version, "1.2.3"); /* the old mapping stays whole */
+    assert_true(sb_text_get(&other->version, version));
+    assert_string_equal(version, "1.2.3"); /* the old mapping stays whole */
     scoreboard_close(other);
     scoreboard_close(again);
+}
+
+/* A scoreboard of a later version: more in the header, wider slots. */
+static void common_part_of_another_layout(void **state)
+{
+    (void)state;
+    const size_t slots_offset = 4096, slot_bytes = 8192, size = slots_offset + 3 * slot_bytes;
+    struct scoreboard *made, *other;
+    size_t bytes;
+    char path[64], *file;
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/scoreboard", dir);
+    unlink(path);
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    assert_true(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+    file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(file, MAP_FAILED);
+    made = (struct scoreboard *)file;
+    made->magic = SB_MAGIC;
+    made->layout = SB_LAYOUT + 1;
+    made->size_bytes = size;
+    made->slots_offset = slots_offset;
+    made->slot_bytes = slot_bytes;
+    made->slot_count = 3;
+    assert_null(scoreboard_open(dir, false));
+    assert_int_equal(errno, EPROTO);
+    other = scoreboard_map_any(fd, &bytes);
+    assert_non_null(other);
+    assert_int_equal(bytes, size);
+    assert_false(scoreboard_is_own_layout(other));
+    atomic_store(&scoreboard_slot(other, 2)->pid, 77);
+    atomic_store(&scoreboard_slot(other, 2)->state, SB_READY);
+    assert_int_equal(atomic_load(&((struct sb_slot *)(file + slots_offset + 2 * slot_bytes))->pid), 77);
+    scoreboard_release_other(scoreboard_slot(other, 2));
+    assert_int_equal(atomic_load(&scoreboard_slot(other, 2)->state), SB_FREE);
+    made->slot_count = 4; /* past the end of the file */
+    assert_null(scoreboard_map_any(fd, &bytes));
+    made->slot_count = 3;
+    made->slot_bytes = 64; /* too small for what is common */
+    assert_null(scoreboard_map_any(fd, &bytes));
+    munmap(other, size);
+    munmap(file, size);
+    close(fd);
 }
 
 static void refuse_changed(void (*change)(struct scoreboard *))
@@ -492,6 +538,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(is_mapped_by_others),
         TEST(other_layouts_are_refused),
+        TEST(common_part_of_another_layout),
         TEST(slots_are_assigned_and_released),
         TEST(sums_never_go_back),
         TEST(texts_are_never_torn),
