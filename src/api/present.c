@@ -19,12 +19,7 @@
 
 const char *present_risk_level(double churn)
 {
-    static const char *const words[] = {
-        [POPULATION_RISK_LOW] = "low",           [POPULATION_RISK_MEDIUM] = "medium", [POPULATION_RISK_HIGH] = "high",
-        [POPULATION_RISK_CRITICAL] = "critical", [POPULATION_RISK_UNKNOWN] = NULL,
-    };
-
-    return words[population_risk_of((float)churn)];
+    return population_risk_name(population_risk_of((float)churn));
 }
 
 const char *present_recommendation(double churn)

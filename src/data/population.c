@@ -299,6 +299,16 @@ uint8_t population_dominant(const struct population_membership *m)
     return m->weight >= 5000 ? m->low : m->high;
 }
 
+const char *population_risk_name(enum population_risk risk)
+{
+    static const char *const words[] = {
+        [POPULATION_RISK_LOW] = "low",           [POPULATION_RISK_MEDIUM] = "medium", [POPULATION_RISK_HIGH] = "high",
+        [POPULATION_RISK_CRITICAL] = "critical", [POPULATION_RISK_UNKNOWN] = NULL,
+    };
+
+    return words[risk];
+}
+
 enum population_risk population_risk_of(float churn)
 {
     if (isnan(churn))

@@ -251,6 +251,7 @@ enum population_risk {
     POPULATION_RISK_UNKNOWN   /* not scored */
 };
 enum population_risk population_risk_of(float churn);
+const char *population_risk_name(enum population_risk risk); /* "low" …; NULL for unknown */
 /* Derived values, as the contract defines them (CONTRACT 1.2). */
 int64_t population_net_cents(const struct population_row *r);
 double population_aov(const struct population_row *r);      /* money, not rounded */

@@ -245,6 +245,11 @@ enum sync_db_status sync_db_exec(struct sync_db *db, const char *what, const cha
     return s == SYNC_DB_OK ? finish(db, what, NULL) : s;
 }
 
+enum sync_db_status sync_db_pulse(struct sync_db *db, const char *what)
+{
+    return db->beat(db->arg) ? SYNC_DB_OK : stopped(db, what);
+}
+
 void sync_db_rollback(struct sync_db *db)
 {
     struct sync_db before = *db;

@@ -43,6 +43,8 @@ enum sync_db_status sync_db_exec(struct sync_db *db, const char *what, const cha
  * on failure. */
 enum sync_db_status sync_db_query(struct sync_db *db, const char *what, const char *sql, const char *const *values,
                                   int count, PGresult **result);
+/* Beats while the caller computes; SYNC_DB_STOPPED: told to stop while `what`. */
+enum sync_db_status sync_db_pulse(struct sync_db *db, const char *what);
 /* Rolls back what is open; the error of before stays in the handle. */
 void sync_db_rollback(struct sync_db *db);
 /* First column of the first row as an integer; `missing` when there is no row or it is null. */

@@ -1,10 +1,10 @@
 /*
  * sync_facts: lines are read through a cursor in order of customer, computed by model/facts, and
- * written back by COPY in batches, all in one transaction of one connection.
+ * written back by COPY in batches.
  *
  * Which customers: those in customer_dirty (filled by the publish that changed their
  * lines), plus, when the as-of day has moved forward, those whose 90- and 180-day windows
- * moved or whose lines came into view; all of them when sync_state.facts_all says so or the day moved back.
+ * moved or whose lines came into view.
  */
 #include "proc/sync_facts.h"
 
@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "model/facts.h"
-#include "proc/sync_rfm.h"
 
 #define FETCH_ROWS  "10000"
 #define BATCH_BYTES 262144
@@ -24,10 +23,8 @@
 
 struct refresh {
     struct sync_db *db;
-    const struct conf *conf;
     int32_t as_of_day;
     bool all;
-    int64_t run_id, data_version, customers;
     int64_t customer; /* the one being gathered */
     struct facts_line *lines;
     struct facts_day *days; /* of the customer, as much room as lines */
@@ -40,36 +37,6 @@ static enum sync_db_status no_memory(struct refresh *r, const char *what)
     r->db->reason = SB_REASON_MEMORY;
     snprintf(r->db->error, sizeof(r->db->error), "out of memory while %s", what);
     return SYNC_DB_ERROR;
-}
-
-/* What of the settings is compiled into a population besides the lines. */
-static void describe_settings(const struct conf *c, char *dst, size_t size)
-{
-    snprintf(dst, size, "active=%lld b2b=%.2f/%lld store=%s", (long long)c->active_window_days, c->b2b_min_ltv,
-             (long long)c->b2b_min_orders, c->store_id);
-}
-
-/* Reads sync_state; decides between all and some; *needed false when nothing changed. */
-static enum sync_db_status decide(struct refresh *r, const char *settings, bool *needed)
-{
-    char day[CLOCK_DAY_SIZE];
-    const char *values[] = { clock_format_day(day, r->as_of_day), settings };
-    PGresult *row;
-    enum sync_db_status s =
-        sync_db_query(r->db, "reading sync_state",
-                      "SELECT facts_all OR facts_as_of IS NULL OR facts_as_of > $1::date"
-                      " OR facts_settings IS DISTINCT FROM $2, facts_as_of IS DISTINCT FROM $1::date"
-                      " OR EXISTS (SELECT FROM customer_dirty) OR NOT EXISTS (SELECT FROM data_versions)"
-                      " FROM sync_state FOR UPDATE",
-                      values, 2, &row);
-
-    if (s != SYNC_DB_OK)
-        return s;
-    bool found = PQntuples(row) == 1;
-    r->all = !found || PQgetvalue(row, 0, 0)[0] == 't';
-    *needed = r->all || PQgetvalue(row, 0, 1)[0] == 't';
-    PQclear(row);
-    return SYNC_DB_OK;
 }
 
 /* A window's edge has passed over the orders of these days; what came after the old as-of day is in view now. */
@@ -239,150 +206,16 @@ static enum sync_db_status compute(struct refresh *r)
     return s == SYNC_DB_OK ? sync_db_exec(r->db, "closing the cursor", "CLOSE facts_lines") : s;
 }
 
-/* Rows of fact_customer_current that are gone, and those of the customers computed; what a scoring wrote for them
- * stays. */
-static enum sync_db_status present(struct refresh *r, const struct sync_rfm *rfm)
+enum sync_db_status sync_facts_compute(struct sync_db *db, int32_t as_of_day, bool all)
 {
-    char day[24], version[24], sql[3000];
-    const char *values[] = {
-        rfm->groups, rfm->recency, rfm->frequency, rfm->monetary, r->conf->store_id, day, version
-    };
+    struct refresh r = { .db = db, .as_of_day = as_of_day, .all = all };
 
-    snprintf(day, sizeof(day), "%d", r->as_of_day);
-    snprintf(version, sizeof(version), "%lld", (long long)r->data_version);
-    snprintf(sql, sizeof(sql),
-             "DELETE FROM fact_customer_current f WHERE NOT EXISTS (SELECT FROM customer_facts c"
-             " WHERE c.customer_id::text = f.customer_id)%s",
-             r->all ? "" : " AND f.customer_id IN (SELECT customer_id::text FROM customer_dirty)");
-    enum sync_db_status s = sync_db_exec(r->db, "removing customers without orders", sql);
-    if (s != SYNC_DB_OK)
-        return s;
-    snprintf(sql, sizeof(sql),
-             "INSERT INTO fact_customer_current AS t (customer_id, store_id, lifetime_value, total_orders,"
-             " avg_order_value, days_since_last_purchase, customer_tenure_days, last_updated, gross_sales, refunds,"
-             " first_order_date, last_order_date, avg_days_between_orders, data_version, rfm_group)"
-             " SELECT c.customer_id::text, $5, (c.gross_cents - c.refunds_cents) / 100.0, c.orders,"
-             " (c.gross_cents - c.refunds_cents) / 100.0 / c.orders, $6::int - c.last_day, $6::int - c.first_day,"
-             " now(), c.gross_cents / 100.0, c.refunds_cents / 100.0, date '1970-01-01' + c.first_day,"
-             " date '1970-01-01' + c.last_day,"
-             " CASE WHEN c.orders > 1 THEN (c.last_day - c.first_day)::float / (c.orders - 1) END, $7::bigint,"
-             " " SYNC_RFM_SQL " FROM customer_facts c%s ON CONFLICT (customer_id) DO UPDATE SET"
-             " store_id = excluded.store_id, lifetime_value = excluded.lifetime_value,"
-             " total_orders = excluded.total_orders, avg_order_value = excluded.avg_order_value,"
-             " days_since_last_purchase = excluded.days_since_last_purchase,"
-             " customer_tenure_days = excluded.customer_tenure_days, last_updated = excluded.last_updated,"
-             " gross_sales = excluded.gross_sales, refunds = excluded.refunds,"
-             " first_order_date = excluded.first_order_date, last_order_date = excluded.last_order_date,"
-             " avg_days_between_orders = excluded.avg_days_between_orders, data_version = excluded.data_version,"
-             " rfm_group = excluded.rfm_group",
-             r->all ? "" : " JOIN customer_dirty USING (customer_id)");
-    return sync_db_query(r->db, "writing fact_customer_current", sql, values, 7, NULL);
-}
-
-/* A customer's group depends on all others as well. */
-static enum sync_db_status regroup(struct refresh *r, const struct sync_rfm *rfm)
-{
-    char version[24];
-    const char *values[] = { rfm->groups, rfm->recency, rfm->frequency, rfm->monetary, version };
-
-    if (r->all)
-        return SYNC_DB_OK;
-    snprintf(version, sizeof(version), "%lld", (long long)r->data_version);
-    return sync_db_query(r->db, "grouping customers",
-                         "UPDATE fact_customer_current f SET rfm_group = g.name, last_updated = now(),"
-                         " data_version = $5::bigint"
-                         " FROM (SELECT c.customer_id::text AS id, " SYNC_RFM_SQL " AS name FROM customer_facts c) g"
-                         " WHERE g.id = f.customer_id AND f.rfm_group IS DISTINCT FROM g.name",
-                         values, 5, NULL);
-}
-
-/* Ages grow by the day for everyone, computed anew or not. */
-static enum sync_db_status age(struct refresh *r)
-{
-    char day[CLOCK_DAY_SIZE];
-    const char *values[] = { clock_format_day(day, r->as_of_day) };
-
-    if (r->all)
-        return SYNC_DB_OK;
-    return sync_db_query(r->db, "ageing fact_customer_current",
-                         "UPDATE fact_customer_current SET days_since_last_purchase = $1::date - last_order_date,"
-                         " customer_tenure_days = $1::date - first_order_date"
-                         " WHERE (SELECT facts_as_of FROM sync_state) <> $1::date",
-                         values, 1, NULL);
-}
-
-static enum sync_db_status record_version(struct refresh *r, const char *settings)
-{
-    char day[CLOCK_DAY_SIZE], version[24], run[24];
-    const char *values[] = { version, clock_format_day(day, r->as_of_day), r->run_id ? run : NULL };
-    const char *state[] = { day, settings };
-
-    snprintf(version, sizeof(version), "%lld", (long long)r->data_version);
-    snprintf(run, sizeof(run), "%lld", (long long)r->run_id);
-    enum sync_db_status s =
-        sync_db_query_i64(r->db, "recording the data version",
-                          "INSERT INTO data_versions (data_version, as_of, run_id, customers, orders, rows)"
-                          " SELECT $1::bigint, $2::date, $3::bigint, (SELECT count(*) FROM customer_facts),"
-                          " (SELECT count(*) FROM (SELECT DISTINCT order_id FROM combined_sales) o),"
-                          " (SELECT count(*) FROM combined_sales) RETURNING customers",
-                          values, 3, 0, &r->customers);
-    if (s == SYNC_DB_OK)
-        s = sync_db_query(
-            r->db, "recording the state of the facts",
-            "UPDATE sync_state SET facts_as_of = $1, facts_settings = $2, facts_all = false, currency ="
-            " (SELECT currency FROM combined_sales WHERE currency IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
-            " LIMIT 1)",
-            state, 2, NULL);
-    if (s == SYNC_DB_OK)
-        s = sync_db_exec(r->db, "clearing customer_dirty", "DELETE FROM customer_dirty; NOTIFY patrond_data");
-    return s;
-}
-
-static enum sync_db_status refresh(struct refresh *r)
-{
-    char settings[512];
-    bool needed;
-    static struct sync_rfm rfm;
-
-    describe_settings(r->conf, settings, sizeof(settings));
-    enum sync_db_status s = decide(r, settings, &needed);
-    if (s != SYNC_DB_OK || !needed)
-        return s;
-    s = sync_db_query_i64(r->db, "reading data_versions",
-                          "SELECT coalesce(max(data_version), 0) + 1 FROM data_versions", NULL, 0, 1,
-                          &r->data_version);
-    if (s == SYNC_DB_OK && !r->all)
-        s = mark_moved_windows(r);
-    if (s == SYNC_DB_OK)
-        s = compute(r);
-    if (s == SYNC_DB_OK)
-        s = sync_rfm_compute(r->db, &rfm);
-    if (s == SYNC_DB_OK)
-        s = present(r, &rfm);
-    if (s == SYNC_DB_OK)
-        s = regroup(r, &rfm);
-    if (s == SYNC_DB_OK)
-        s = age(r);
-    return s == SYNC_DB_OK ? record_version(r, settings) : s;
-}
-
-enum sync_db_status sync_facts_refresh(struct sync_db *db, const struct conf *conf, int32_t as_of_day, int64_t run_id,
-                                       struct sync_facts_result *out)
-{
-    struct refresh r = { .db = db, .conf = conf, .as_of_day = as_of_day, .run_id = run_id };
-
-    *out = (struct sync_facts_result){ 0 };
     buf_init(&r.batch, 4 * BATCH_BYTES);
-    enum sync_db_status s = sync_db_exec(db, "starting the facts", "BEGIN; SET LOCAL work_mem = '64MB'");
+    enum sync_db_status s = all ? SYNC_DB_OK : mark_moved_windows(&r);
     if (s == SYNC_DB_OK)
-        s = refresh(&r);
-    if (s == SYNC_DB_OK)
-        s = sync_db_exec(db, "committing the facts", "COMMIT");
-    else
-        sync_db_rollback(db);
+        s = compute(&r);
     free(r.lines);
+    free(r.days);
     buf_free(&r.batch);
-    if (s == SYNC_DB_OK)
-        *out = (struct sync_facts_result){ .data_version = r.data_version, .customers = r.customers };
     return s;
 }

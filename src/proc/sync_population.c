@@ -1,5 +1,5 @@
 /*
- * sync_population: see the header. Facts are read in one REPEATABLE READ snapshot, so that version, counts and rows
+ * sync_population: see the header. All is read in one REPEATABLE READ snapshot, so that version, counts and rows
  * agree.
  */
 #include "proc/sync_population.h"
@@ -13,8 +13,7 @@
 #include "base/str.h"
 #include "data/population_write.h"
 #include "model/archetype.h"
-
-#define FETCH_ROWS "5000"
+#include "proc/sync_population_sections.h"
 
 /* What the file's header needs of the database. */
 struct head {
@@ -62,12 +61,64 @@ static enum sync_db_status read_head(struct sync_db *db, struct head *h, bool *f
     return s;
 }
 
-static bool parse_row(const PGresult *r, int i, struct population_row *row)
+struct compiler {
+    struct sync_db *db;
+    struct population_writer *writer;
+    struct sync_sections sections;
+    const char *fault; /* why a row was not taken */
+    char why[200];
+};
+
+static bool take_i64(struct str *rest, int64_t *v)
+{
+    struct str field;
+
+    return str_split(rest, '\t', &field) && str_to_i64(field, v);
+}
+
+static bool take_float(struct str *rest, float *v)
+{
+    struct str field;
+    double wide;
+
+    if (!str_split(rest, '\t', &field) || !str_to_double(field, &wide))
+        return false;
+    *v = (float)wide;
+    return true;
+}
+
+/* "{1,2,…}": see customer_scores.axes. */
+static bool take_axes(struct str *rest, struct population_membership axes[POPULATION_AXES])
+{
+    struct str field, place;
+    int64_t v;
+
+    if (!str_split(rest, '\t', &field) || field.len < 2 || field.p[0] != '{')
+        return false;
+    field = (struct str){ field.p + 1, field.len - 2 };
+    for (unsigned axis = 0; axis < POPULATION_AXES; axis++) {
+        if (!str_split(&field, ',', &place) || !str_to_i64(place, &v))
+            return false;
+        axes[axis] =
+            (struct population_membership){ (uint8_t)(v & 255), (uint8_t)(v >> 8 & 255), (uint16_t)(v >> 16) };
+    }
+    return true;
+}
+
+#define FACT_COLUMNS                                                                                                 \
+    "f.customer_id, f.gross_cents, f.refunds_cents, f.first_day, f.last_day, f.orders, f.lines, f.products,"         \
+    " f.orders_90, f.orders_prev_90, f.purchase_days, f.spend_days, f.spend_cents, f.purchase_first_day,"            \
+    " f.purchase_last_day"
+#define SCORE_COLUMNS                                                                                                \
+    "s.churn, s.p_alive, s.expected_orders, s.expected_orders_90, s.predicted_clv, s.predicted_clv_discounted,"      \
+    " s.axes, "
+
+static bool take_facts(struct str *rest, struct population_row *row)
 {
     int64_t v[15];
 
     for (int c = 0; c < 15; c++)
-        if (!column_i64(r, i, c, &v[c]))
+        if (!take_i64(rest, &v[c]))
             return false;
     *row = (struct population_row){
         .customer_id = v[0],
@@ -90,38 +141,57 @@ static bool parse_row(const PGresult *r, int i, struct population_row *row)
     return true;
 }
 
-static enum sync_db_status write_rows(struct sync_db *db, struct population_writer *w)
+static bool take_scores(const struct compiler *c, struct str *rest, struct population_row *row)
 {
-    char why[200];
-    enum sync_db_status s = sync_db_exec(db, "opening the cursor over the facts",
-                                         "DECLARE facts NO SCROLL CURSOR FOR SELECT customer_id, gross_cents, "
-                                         "refunds_cents, first_day, last_day, orders, lines,"
-                                         " products, orders_90, orders_prev_90, purchase_days, spend_days, "
-                                         "spend_cents, purchase_first_day, purchase_last_day"
-                                         " FROM customer_facts ORDER BY customer_id");
-    bool more = true;
+    int64_t archetype;
 
-    while (s == SYNC_DB_OK && more) {
-        PGresult *r;
-        s = sync_db_query(db, "reading customer_facts", "FETCH " FETCH_ROWS " FROM facts", NULL, 0, &r);
-        if (s != SYNC_DB_OK)
-            return s;
-        more = PQntuples(r) > 0;
-        for (int i = 0; i < PQntuples(r) && s == SYNC_DB_OK; i++) {
-            struct population_row row;
-            if (!parse_row(r, i, &row))
-                s = bad_file(db, 0, "customer_facts: a row holds no numbers");
-            else if (!population_writer_add(w, &row, why, sizeof(why)))
-                s = bad_file(db, errno, why);
-        }
-        PQclear(r);
-    }
-    return s;
+    if (!take_float(rest, &row->churn) || !take_float(rest, &row->p_alive) ||
+        !take_float(rest, &row->expected_orders) || !take_float(rest, &row->expected_orders_90) ||
+        !take_float(rest, &row->predicted_clv) || !take_float(rest, &row->predicted_clv_discounted) ||
+        !take_axes(rest, row->axes) || !take_i64(rest, &archetype))
+        return false;
+    row->flags |= POPULATION_SCORED | POPULATION_SEGMENTED;
+    row->archetype = sync_sections_archetype(&c->sections, (uint64_t)archetype);
+    return true;
 }
 
-static struct population_meta meta_of(const struct conf *conf, const struct head *h, int64_t synced_us)
+static bool take_row(const char *text, size_t n, void *arg)
 {
-    return (struct population_meta){
+    struct compiler *c = arg;
+    struct str rest = { text, n > 0 && text[n - 1] == '\n' ? n - 1 : n };
+    struct population_row row;
+
+    c->fault = "customer_facts, customer_scores: a row is not what this program wrote";
+    if (!take_facts(&rest, &row) || (c->sections.scored && !take_scores(c, &rest, &row)))
+        return false;
+    c->fault = population_writer_add(c->writer, &row, c->why, sizeof(c->why)) ? NULL : c->why;
+    return c->fault == NULL;
+}
+
+/* The archetype of the level the scoring was asked for. */
+static const char *rows_sql(const struct sync_sections *s)
+{
+    if (!s->scored)
+        return "COPY (SELECT " FACT_COLUMNS " FROM customer_facts f ORDER BY 1) TO STDOUT";
+    if (sync_sections_settings(s)->archetype_level == ARCHETYPE_L2)
+        return "COPY (SELECT " FACT_COLUMNS ", " SCORE_COLUMNS
+               "s.archetype_l2 FROM customer_facts f JOIN customer_scores s USING (customer_id) ORDER BY 1) TO "
+               "STDOUT";
+    return "COPY (SELECT " FACT_COLUMNS ", " SCORE_COLUMNS
+           "s.archetype_l1 FROM customer_facts f JOIN customer_scores s USING (customer_id) ORDER BY 1) TO STDOUT";
+}
+
+static enum sync_db_status write_rows(struct compiler *c)
+{
+    enum sync_db_status s = sync_db_copy_out(c->db, "reading customer_scores", rows_sql(&c->sections), take_row, c);
+
+    return s != SYNC_DB_OK && c->fault != NULL ? bad_file(c->db, 0, c->fault) : s;
+}
+
+static struct population_meta meta_of(const struct conf *conf, const struct head *h, const struct sync_sections *s,
+                                      int64_t synced_us)
+{
+    struct population_meta meta = {
         .data_version = (uint64_t)h->version,
         .published_us = h->published_us,
         .synced_us = synced_us,
@@ -132,37 +202,55 @@ static struct population_meta meta_of(const struct conf *conf, const struct head
         .currency = h->currency,
         .model_version = "",
         .model_status = "",
-        .settings = {
-            .churn_horizon_days = (int32_t)conf->churn_horizon_days,
-            .active_window_days = (int32_t)conf->active_window_days,
-            .clv_months = (int32_t)conf->clv_months,
-            .archetype_level = conf->archetype_level == CONF_ARCHETYPE_L2 ? ARCHETYPE_L2 : ARCHETYPE_L1,
-            .clv_discount_annual = conf->clv_discount_annual,
-            .clv_margin = conf->clv_margin,
-        },
+        .settings.active_window_days = (int32_t)conf->active_window_days,
         .b2b_min_ltv_cents = llround(conf->b2b_min_ltv * 100),
         .b2b_min_orders = conf->b2b_min_orders,
     };
+
+    if (s->scored) {
+        meta.settings = *sync_sections_settings(s);
+        meta.model_version = sync_sections_model(s)->version;
+        meta.model_status = params_status_name(sync_sections_model(s)->status);
+    }
+    return meta;
+}
+
+static enum sync_db_status finish(struct compiler *c)
+{
+    struct population_writer *w = c->writer;
+
+    c->writer = NULL; /* whatever comes, finish frees it */
+    errno = 0;
+    return population_writer_finish(w, c->why, sizeof(c->why)) ? SYNC_DB_OK : bad_file(c->db, errno, c->why);
+}
+
+static enum sync_db_status compile_file(struct compiler *c, const struct conf *conf, const struct head *h,
+                                        int64_t synced_us)
+{
+    enum sync_db_status s = sync_sections_read(c->db, h->as_of_day, &c->sections);
+
+    if (s != SYNC_DB_OK)
+        return s;
+    struct population_meta meta = meta_of(conf, h, &c->sections, synced_us);
+    errno = 0;
+    c->writer = population_writer_new(conf->state_dir, (uint64_t)h->customers, &meta, c->why, sizeof(c->why));
+    if (c->writer == NULL)
+        return bad_file(c->db, errno, c->why);
+    if (c->sections.scored && !sync_sections_write(&c->sections, c->writer))
+        return bad_file(c->db, errno, "population_sections: a section is not as the population file wants it");
+    s = write_rows(c);
+    return s == SYNC_DB_OK ? finish(c) : s;
 }
 
 static enum sync_db_status compile(struct sync_db *db, const struct conf *conf, const struct head *h,
                                    int64_t synced_us)
 {
-    struct population_meta meta = meta_of(conf, h, synced_us);
-    char why[200];
+    struct compiler c = { .db = db };
+    enum sync_db_status s = compile_file(&c, conf, h, synced_us);
 
-    errno = 0;
-    struct population_writer *w =
-        population_writer_new(conf->state_dir, (uint64_t)h->customers, &meta, why, sizeof(why));
-    if (w == NULL)
-        return bad_file(db, errno, why);
-    enum sync_db_status s = write_rows(db, w);
-    if (s != SYNC_DB_OK) {
-        population_writer_abort(w);
-        return s;
-    }
-    errno = 0;
-    return population_writer_finish(w, why, sizeof(why)) ? SYNC_DB_OK : bad_file(db, errno, why);
+    population_writer_abort(c.writer);
+    sync_sections_close(&c.sections);
+    return s;
 }
 
 enum sync_db_status sync_population_publish(struct sync_db *db, const struct conf *conf, struct scoreboard *sb,

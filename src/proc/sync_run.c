@@ -12,11 +12,11 @@
 #include "base/str.h"
 #include "proc/sync_audit.h"
 #include "proc/sync_books.h"
-#include "proc/sync_facts.h"
 #include "proc/sync_load.h"
 #include "proc/sync_population.h"
 #include "proc/sync_publish.h"
 #include "proc/sync_report.h"
+#include "proc/sync_score.h"
 
 #define BOOK_NS      (10 * CLOCK_NS_PER_S)
 #define ASK_NS       (5 * CLOCK_NS_PER_S)
@@ -190,19 +190,19 @@ static void set_deadline(struct sync_run *run)
     atomic_store(&run->state->proc->slot->deadline_ns, run->deadline_ns + MASTER_NS);
 }
 
-/* Facts, then the population; both also repair what an earlier run left undone. */
+/* Facts and scores, then the population; both also repair what an earlier run left undone. */
 static bool score(struct sync_run *run)
 {
-    struct sync_facts_result facts;
+    struct sync_score_result scores;
     int64_t version = 0;
     bool on_disk = false;
 
     sync_run_phase(run, SB_PHASE_SCORING);
-    if (sync_facts_refresh(&run->work, run->conf, conf_as_of_day(run->conf), run->shown->run_id, &facts) !=
+    if (sync_score_refresh(&run->work, run->conf, conf_as_of_day(run->conf), run->shown->run_id, &scores) !=
         SYNC_DB_OK)
         return sync_run_fail_db(run, &run->work);
-    run->shown->customers_scored = facts.customers;
-    run->shown->data_version = facts.data_version;
+    run->shown->customers_scored = scores.customers;
+    run->shown->data_version = scores.data_version;
     sync_run_phase(run, SB_PHASE_PUBLISHING);
     if (sync_population_current(&run->work, run->conf, &version, &on_disk) != SYNC_DB_OK)
         return sync_run_fail_db(run, &run->work);
