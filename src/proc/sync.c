@@ -165,7 +165,7 @@ static void run_when_due(struct sync_state *state, int64_t *not_before_us)
     if (due == 0 || now < due || now < *not_before_us)
         return;
     look_into_books(state);
-    if (state->shown.next_run_us > now)
+    if (state->shown.next_run_us > clock_wall_us()) /* read again: a plan of "now" is later than `now` */
         return;
     enum sb_trigger trigger = state->shown.last_success_us == 0 ? SB_BY_STARTUP : SB_BY_SCHEDULE;
     enum sb_mail_answer answer = run(state, incremental(trigger), false);

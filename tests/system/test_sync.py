@@ -37,6 +37,31 @@ def order_ids(table):
 # what goes in comes out
 
 
+def test_missed_run_is_caught_up_by_itself(synced, source, table):
+    """Nobody asks: a server without data reads the source because a run is due, and then waits for its hour."""
+    write(source, shop(50))
+    patrond = synced(ENABLE_SALES_SYNC="true")
+    patrond.wait_event("sync_completed", 20)
+    status = patrond.get("/admin/sync-status").json()
+    assert [r["trigger"] for r in status["last_runs"]] == ["startup"]
+    assert status["next_run_at"] > status["last_success_at"]
+
+
+def test_daily_run_comes_in_its_hour(synced, source, table):
+    """The last success is of yesterday: the run is due and comes by schedule, once."""
+    write(source, shop(50))
+    patrond = synced(ENABLE_SALES_SYNC="true")
+    patrond.wait_event("sync_completed", 20)
+    assert patrond.stop() == 0
+    table.rows("UPDATE sync_runs SET started_at = started_at - interval '25 hours',"
+               " finished_at = finished_at - interval '25 hours'")
+    patrond.start()
+    patrond.wait_event("sync_completed", 20, count=2)
+    wait_until(lambda: len(patrond.get("/admin/sync-status").json()["last_runs"]) == 2, 10, "both runs shown")
+    runs = patrond.get("/admin/sync-status").json()["last_runs"]
+    assert [(r["trigger"], r["status"]) for r in runs] == [("schedule", "success"), ("startup", "success")]
+
+
 def test_first_run_reads_everything(synced, source, table):
     rows = shop(400)
     write(source, rows)
