@@ -249,12 +249,14 @@ static int remaining_s(const struct tds_conn *c, int most)
     return left < 1 ? 1 : left < most ? left : most;
 }
 
-/* A login may have to be tried twice (redirect) within the watch's patience. */
+/* A login may have to be tried twice (redirect), in the time there is and within the watch's patience. */
 static int login_timeout_s(const struct tds_conn *c)
 {
-    int patience = remaining_s(c, (int)c->env->conf->sync_stall_timeout) / 3;
+    int patience = (int)c->env->conf->sync_stall_timeout / 3,
+        most = patience < LOGIN_MOST_S ? patience : LOGIN_MOST_S;
+    int half = remaining_s(c, 2 * most) / 2;
 
-    return patience < 1 ? 1 : patience < LOGIN_MOST_S ? patience : LOGIN_MOST_S;
+    return half > 0 ? half : 1;
 }
 
 static int query_timeout_s(const struct tds_conn *c)

@@ -30,7 +30,7 @@ static const struct tds_rule rules[] = {
     { TDS_ERROR_SCHEMA, TDS_FIX, SCHEMA, 0, 0, 0, "schema: {view}: {text}" },
     { TDS_ERROR_CLIENT, TDS_FIX, CONNECT, 0, 0, 0, "the client library: {text}" },
     { TDS_ERROR_TOO_LARGE, TDS_FIX, SB_REASON_MEMORY, 0, 0, 0, "{view}: {text}" },
-    { TDS_ERROR_DISORDER, TDS_FIX, QUERY, 0, 0, 0, "{view} gave rows that were not asked for: {text}" },
+    { TDS_ERROR_DISORDER, TDS_RETRY, QUERY, 3, 0, 0, "{view} gave rows that were not asked for: {text}" },
     { TDS_ERROR_DOWNGRADE, TDS_FIX, CONNECT, 0, 0, 0,
       "TLS refused: {server} encrypts the login only and goes on in clear text; set it to force encryption" },
     { TDS_ERROR_INCOMPLETE, TDS_RETRY, QUERY, 0, 0, 0, "{server} ended an answer before it was complete" },
@@ -77,8 +77,9 @@ static const struct tds_rule rules[] = {
     { 18488, TDS_FIX, AUTH, 0, 0, 0, "the password must be changed first; set a new one, here and on {server}" },
     { 20001, TDS_RETRY, ANY, 0, 0, 0, broken },
     { 20002, TDS_RETRY, CONNECT, 3, 0, 0,
-      "TLS refused: {server} offers no encryption, or a certificate for another name or of an unknown authority "
-      "(AZURE_SQL_CA_FILE is {ca_file})" },
+      "TLS refused: {server} offers no encryption, shows a certificate for another name or of an authority that is "
+      "not "
+      "in AZURE_SQL_CA_FILE ({ca_file}), or broke off the login" },
     { 20003, TDS_RETRY, ANY, 0, 0, 0, "no answer from {server} in time" },
     { 20004, TDS_RETRY, ANY, 0, 0, 0, broken },
     { 20006, TDS_RETRY, ANY, 0, 0, 0, broken },

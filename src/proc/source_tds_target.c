@@ -55,9 +55,12 @@ bool tds_target_redirected(struct tds_target *target, struct str error_text, con
         open--;
     if (open == 0 || memchr(s.p + open, ',', s.len - 1 - open) == NULL)
         return false;
-    if (!tds_target_parse(target, (struct str){ s.p + open, s.len - 1 - open }, asked->port))
+    struct tds_target place;
+    if (!tds_target_parse(&place, (struct str){ s.p + open, s.len - 1 - open }, asked->port) ||
+        (place.port == asked->port && str_ieq(str_from(place.host), asked->host)))
         return false;
-    return target->port != asked->port || !str_ieq(str_from(target->host), asked->host);
+    *target = place;
+    return true;
 }
 
 bool tds_target_ca_file_fits(struct str ca_file)

@@ -335,29 +335,53 @@ static void test_reason_by_moment(void **state)
 /* The lists of the design, so that no number falls out of the table unnoticed. */
 static void test_classes(void **state)
 {
-    static const int32_t retry[] = {
-        20,    64,    121,   233,   997,   10053, 10054, 10060, 40020, 40143, 40166, 40197, 40540,
-        40613, 41301, 41302, 41305, 41325, 41839, 42108, 42109, 3947,  3960,  3961,  4221,  1204,
-        1205,  1222,  615,   4060,  18401, 20003, 20004, 20006, 20009, 20017, 20020, 20047, TDS_ERROR_INCOMPLETE
-    };
+    static const int32_t retry[] = { 20,
+                                     64,
+                                     121,
+                                     233,
+                                     997,
+                                     10053,
+                                     10054,
+                                     10060,
+                                     40020,
+                                     40143,
+                                     40166,
+                                     40197,
+                                     40540,
+                                     40613,
+                                     41301,
+                                     41302,
+                                     41305,
+                                     41325,
+                                     41839,
+                                     42108,
+                                     42109,
+                                     3947,
+                                     3960,
+                                     3961,
+                                     4221,
+                                     1204,
+                                     1205,
+                                     1222,
+                                     615,
+                                     4060,
+                                     18401,
+                                     20003,
+                                     20004,
+                                     20006,
+                                     20009,
+                                     20017,
+                                     20020,
+                                     20047,
+                                     TDS_ERROR_INCOMPLETE,
+                                     TDS_ERROR_DISORDER };
     static const int32_t throttled[] = {
         10928, 10929, 40501, 40549, 40550, 40551, 40552, 40553, 49918, 49919, 49920
     };
-    static const int32_t fix[] = { 18456,
-                                   18452,
-                                   18487,
-                                   18488,
-                                   40532,
-                                   40615,
-                                   40914,
-                                   916,
-                                   229,
-                                   208,
-                                   207,
-                                   20013,
-                                   TDS_ERROR_DOWNGRADE,
-                                   TDS_ERROR_SCHEMA,
-                                   TDS_ERROR_DISORDER };
+    static const int32_t fix[] = {
+        18456,           18452, 18487, 18488, 40532, 40615, 40914, 916, 229, 208, 207, 20013, TDS_ERROR_DOWNGRADE,
+        TDS_ERROR_SCHEMA
+    };
     struct tds_problem p = { 0 };
 
     (void)state;
