@@ -43,7 +43,7 @@ struct tds_rule {
     int32_t number;
     enum tds_class class;
     enum sb_reason reason; /* SB_REASON_NONE: source_connect while connecting, else source_query */
-    unsigned tries;        /* attempts in a row that may fail so; 0: no limit */
+    unsigned tries;        /* attempts in a row that may fail like this; 0: no limit */
     unsigned least_wait_s; /* before the next attempt */
     unsigned quiet_s;      /* so long it is nothing to report: a database that wakes up */
     const char *words;     /* with {server} {database} {user} {view} {ca_file} {address} {text} */

@@ -160,8 +160,17 @@ enum tds_outcome tds_try_unkeyed(struct tds_source *s)
 
 struct patience {
     unsigned failures; /* in a row */
+    int32_t number;    /* of the last one */
+    unsigned alike;    /* so many in a row had that number */
     uint64_t begun_ns;
 };
+
+static void count_failure(struct patience *p, int32_t number)
+{
+    p->failures++;
+    p->alike = p->number == number ? p->alike + 1 : 1;
+    p->number = number;
+}
 
 /* Waits before the next attempt; false when the deadline or a stop comes first. */
 static bool wait_for_retry(const struct tds_source *s, unsigned ms)
@@ -208,7 +217,7 @@ static enum source_status after_failure(struct tds_source *s, struct patience *p
     unsigned stall_ms = (unsigned)s->env.conf->sync_stall_timeout * 1000U;
     unsigned most_ms = stall_ms / 2 < WAIT_MOST_MS ? stall_ms / 2 : WAIT_MOST_MS;
 
-    p->failures++;
+    count_failure(p, problem->number);
     progress(s);
     tds_error_describe(err, problem, tds_conn_subject(s->conn));
     if (problem->number == TDS_ERROR_TOO_LARGE && s->page_rows > TDS_PAGE_LEAST) {
@@ -217,7 +226,7 @@ static enum source_status after_failure(struct tds_source *s, struct patience *p
         return SOURCE_OK;
     }
     unsigned wait_ms = tds_wait_ms(rule, p->failures, rng_unit(), most_ms);
-    if (rule->class == TDS_FIX || (rule->tries > 0 && p->failures >= rule->tries) || !time_left(s, wait_ms))
+    if (rule->class == TDS_FIX || (rule->tries > 0 && p->alike >= rule->tries) || !time_left(s, wait_ms))
         return SOURCE_ERROR;
     if (rule->class == TDS_THROTTLED)
         ask_for_less(s);
