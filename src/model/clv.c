@@ -14,14 +14,14 @@ double clv_order_value(const struct model_params *m, uint32_t spend_days, double
 
 void clv_orders(const struct model_params *m, const struct mbg_history *h, int months, double *orders)
 {
-    double before = 0;
+    double weeks[CLV_MAX_MONTHS];
 
-    for (int i = 0; i < months; i++) {
-        double weeks = (i + 1) * MODEL_WEEKS_PER_MONTH;
-        double now = fmax(before, mbg_expected_orders(&m->mbg, h->x, (double)h->tx, (double)h->t, weeks));
-        orders[i] = now - before;
-        before = now;
-    }
+    _Static_assert(CLV_MAX_MONTHS <= MBG_GRID_MAX, "all months are one grid");
+    for (int i = 0; i < months; i++)
+        weeks[i] = (i + 1) * MODEL_WEEKS_PER_MONTH;
+    mbg_expected_grid(&m->mbg, h->x, (double)h->tx, (double)h->t, weeks, months, orders);
+    for (int i = months - 1; i > 0; i--)
+        orders[i] = fmax(0, orders[i] - orders[i - 1]);
 }
 
 double clv_order_rate(const struct model_params *m, const struct mbg_history *h)

@@ -41,13 +41,13 @@ void forecast_path_of(const struct model_params *m, const struct mbg_history *h,
                       struct forecast_path *path)
 {
     double shift = calibrate_shift(&m->calibrator, &m->mbg, h), window = m->active_window_days;
-    double p_window = 1 - calibrate_churn(&m->mbg, h, shift, window), before = 0;
+    double p_window = 1 - calibrate_churn(&m->mbg, h, shift, window), weeks[FORECAST_NODES];
 
-    for (int k = 0; k < FORECAST_NODES; k++) {
-        double weeks = forecast_node_months[k] * MODEL_WEEKS_PER_MONTH;
-        before = fmax(before, mbg_expected_orders(&m->mbg, h->x, (double)h->tx, (double)h->t, weeks));
-        path->orders[k] = before;
-    }
+    for (int k = 0; k < FORECAST_NODES; k++)
+        weeks[k] = forecast_node_months[k] * MODEL_WEEKS_PER_MONTH;
+    mbg_expected_grid(&m->mbg, h->x, (double)h->tx, (double)h->t, weeks, FORECAST_NODES, path->orders);
+    for (int k = 1; k < FORECAST_NODES; k++)
+        path->orders[k] = fmax(path->orders[k], path->orders[k - 1]);
     for (int k = 0; k < FORECAST_NODES; k++) {
         double months = forecast_node_months[k], days = months * MODEL_DAYS_PER_MONTH;
         if (days_since + days <= window)

@@ -14,8 +14,9 @@
 
 #include "model/params.h"
 
-#define FORECAST_MONTHS 60
-#define FORECAST_NODES  20
+#define FORECAST_MONTHS        60
+#define FORECAST_NODES         20
+#define FORECAST_MONTHLY_NODES 12 /* the first ones, a month apart */
 
 extern const int forecast_node_months[FORECAST_NODES]; /* 1 … 12, then wider apart, to FORECAST_MONTHS */
 

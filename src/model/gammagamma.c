@@ -15,6 +15,7 @@ struct problem {
     size_t n;
     bool prior;
     double mean[DIM];
+    double log_z, x_log_z; /* sums over the customers */
 };
 
 static const double deviation = 1.5;
@@ -39,19 +40,30 @@ static struct gammagamma_params params_of(const double *v)
     return (struct gammagamma_params){ .p = exp(v[0]), .q = 1 + exp(v[1]), .v = exp(v[2]) };
 }
 
+/* Terms of x alone are computed once a run of equal x. */
 static double log_likelihood(const struct problem *pb, const struct gammagamma_params *g, double d[DIM])
 {
-    double total = 0, psi_q = special_digamma(g->q), log_v = log(g->v);
+    double total = g->p * pb->x_log_z - pb->log_z, by_p = pb->x_log_z, psi_q = special_digamma(g->q),
+           log_v = log(g->v), lgamma_q = special_lgamma(g->q);
+    double x = 0, px = 0, log_x = 0, ll = 0, psi = 0, psi_px = 0;
 
-    d[0] = d[1] = d[2] = 0;
+    d[1] = d[2] = 0;
     for (size_t i = 0; i < pb->n; i++) {
-        double x = pb->spends[i].x, z = (double)pb->spends[i].z, px = g->p * x;
-        double log_xz = log(x * z), log_sum = log(g->v + x * z), psi = special_digamma(px + g->q);
-        total += gammagamma_log_likelihood(g, x, z);
-        d[0] += x * (psi - special_digamma(px) + log_xz - log_sum);
+        if (i == 0 || pb->spends[i].x != pb->spends[i - 1].x) {
+            x = pb->spends[i].x;
+            px = g->p * x;
+            log_x = log(x);
+            psi = special_digamma(px + g->q);
+            psi_px = special_digamma(px);
+            ll = special_lgamma(px + g->q) - special_lgamma(px) - lgamma_q + g->q * log_v + px * log_x;
+        }
+        double sum = g->v + x * (double)pb->spends[i].z, log_sum = log(sum);
+        total += ll - (px + g->q) * log_sum;
+        by_p += x * (psi - psi_px + log_x - log_sum);
         d[1] += psi - psi_q + log_v - log_sum;
-        d[2] += g->q / g->v - (px + g->q) / (g->v + x * z);
+        d[2] += g->q / g->v - (px + g->q) / sum;
     }
+    d[0] = by_p;
     return total;
 }
 
@@ -103,6 +115,11 @@ bool gammagamma_fit(const struct gammagamma_spend *spends, size_t n, bool prior,
     *fit = (struct gammagamma_fit){ 0 };
     if (n == 0)
         return false;
+    for (size_t i = 0; i < n; i++) {
+        double log_z = log((double)spends[i].z);
+        pb.log_z += log_z;
+        pb.x_log_z += spends[i].x * log_z;
+    }
     double mean = describe(spends, n, &fit->correlation);
     pb.mean[0] = pb.mean[1] = log(2);
     pb.mean[2] = log(fmax(mean, 1e-6)); /* p v / (q - 1) is the mean when p = q - 1 */

@@ -35,7 +35,8 @@ double gammagamma_log_likelihood(const struct gammagamma_params *g, double x, do
 /* Expected value of a future purchase; x = 0: of a new customer. */
 double gammagamma_expected(const struct gammagamma_params *g, double x, double z);
 /* Maximum a posteriori fit; a weak prior N(ln 2, 1.5) on ln p and ln(q-1) and on ln v around the data's mean keeps q
- * > 1 and small data sets finite. False when there are no customers or no finite optimum. */
+ * > 1 and small data sets finite. Spends sorted by x are fitted fastest. False when there are no customers or no
+ * finite optimum. */
 bool gammagamma_fit(const struct gammagamma_spend *spends, size_t n, bool prior, struct gammagamma_fit *fit);
 
 #endif

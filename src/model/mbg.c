@@ -63,29 +63,50 @@ double mbg_order_quantile(const struct mbg_params *p, double x, double tx, doubl
 }
 
 /*
- * The bracket of the conditional expectation,
- * 1 - u^(a-1) 2F1(a + y - x - 1 - r, a - 1; a + y - 1; 1 - u) over (a - 1), times (a + y - 1).
+ * Expected orders within h[0..n), ascending, of a customer who is alive:
+ *   (a + y - 1) / (a - 1) [1 - G],  G = u^(a-1) 2F1(a + y - x - 1 - r, a - 1; a + y - 1; 1 - u),
+ * the Euler-transformed form, whose first two parameters do not depend on x. Where r is so large that its terms
+ * would cancel each other, the form of the textbooks, whose terms are all positive:
+ *   G = u^(r+x) 2F1(r + x, y; a + y - 1; 1 - u).
  */
-static double expectation(const struct mbg_params *p, double x, double y, double t, double h)
+static void expectation(const struct mbg_params *p, double x, double y, double t, const double *h, int n, double *out)
 {
-    double a = fabs(p->a - 1) < 1e-7 ? 1 + 1e-7 : p->a;
-    double u = (p->alpha + t) / (p->alpha + t + h);
-    double f = special_hyp2f1(a + y - x - 1 - p->r, a - 1, a + y - 1, 1 - u);
+    double a = fabs(p->a - 1) < 1e-7 ? 1 + 1e-7 : p->a, c = a + y - 1, first = c - x - p->r;
+    double z[MBG_GRID_MAX], scale[MBG_GRID_MAX];
 
-    return (a + y - 1) / (a - 1) * (1 - exp((a - 1) * log(u)) * f);
+    for (int k = 0; k < n; k++)
+        z[k] = h[k] > 0 ? h[k] / (p->alpha + t + h[k]) : 0; /* 1 - u */
+    bool cancels = first * z[n - 1] < -5;
+    double power = cancels ? p->r + x : a - 1;
+    if (cancels)
+        special_hyp2f1(p->r + x, y, c, z, n, out, scale);
+    else
+        special_hyp2f1(first, a - 1, c, z, n, out, scale);
+    for (int k = 0; k < n; k++)
+        out[k] = fmax(0, c / (a - 1) * (1 - exp(power * log1p(-z[k]) + scale[k]) * out[k]));
+}
+
+void mbg_expected_grid(const struct mbg_params *p, double x, double tx, double t, const double *h, int n, double *out)
+{
+    double alive = mbg_p_alive(p, x, tx, t);
+
+    expectation(p, x, p->b + x + (p->bg ? 0 : 1), t, h, n, out);
+    for (int k = 0; k < n; k++)
+        out[k] *= alive;
 }
 
 double mbg_expected_orders(const struct mbg_params *p, double x, double tx, double t, double h)
 {
-    double y = p->b + x + (p->bg ? 0 : 1);
+    double expected;
 
-    return h > 0 ? mbg_p_alive(p, x, tx, t) * fmax(0, expectation(p, x, y, t, h)) : 0;
+    mbg_expected_grid(p, x, tx, t, &h, 1, &expected);
+    return expected;
 }
 
 double mbg_expected_new(const struct mbg_params *p, double h)
 {
-    if (!(h > 0))
-        return 0;
-    double stays = p->bg ? 1 : p->b / (p->a + p->b);
-    return stays * fmax(0, expectation(p, 0, p->b + (p->bg ? 0 : 1), 0, h));
+    double stays = p->bg ? 1 : p->b / (p->a + p->b), expected;
+
+    expectation(p, 0, p->b + (p->bg ? 0 : 1), 0, &h, 1, &expected);
+    return stays * expected;
 }

@@ -36,7 +36,7 @@ struct mbg_fit {
     double log_likelihood; /* of the data, without the prior */
     int evaluations;
     bool converged;
-    bool dropout_identified; /* false: the fit sits on the boundary where nobody ever leaves */
+    bool dropout_identified; /* false: the data are as likely when nobody ever leaves */
 };
 
 /* The history of a customer who bought on `purchase_days` distinct days, the first and the last as given, day
@@ -45,6 +45,9 @@ struct mbg_history mbg_history_of(uint32_t purchase_days, int32_t first_day, int
 
 /* ln likelihood of one history. */
 double mbg_log_likelihood(const struct mbg_params *p, double x, double tx, double t);
+/* Of every stride-th of n histories; its gradient by r, alpha, a, b in d. */
+double mbg_log_likelihood_sum(const struct mbg_params *p, const struct mbg_history *histories, size_t n, size_t stride,
+                              double d[4]);
 double mbg_p_alive(const struct mbg_params *p, double x, double tx, double t);
 /* P(an order in (T, T + h]), h in weeks: P(alive) [1 - ((alpha+T)/(alpha+T+h))^(r+x)]. */
 double mbg_p_order(const struct mbg_params *p, double x, double tx, double t, double h);
@@ -52,11 +55,16 @@ double mbg_p_order(const struct mbg_params *p, double x, double tx, double t, do
 double mbg_order_quantile(const struct mbg_params *p, double x, double tx, double t, double q);
 /* Expected orders in (T, T + h] of a customer with this history (Euler-transformed 2F1, MODELS 1). */
 double mbg_expected_orders(const struct mbg_params *p, double x, double tx, double t, double h);
+/* The same at horizons h[0..n), ascending, at a fraction of the cost; 1 <= n <= MBG_GRID_MAX. */
+#define MBG_GRID_MAX 64
+void mbg_expected_grid(const struct mbg_params *p, double x, double tx, double t, const double *h, int n,
+                       double *out);
 /* Expected repeat orders of a new customer in (0, h]. */
 double mbg_expected_new(const struct mbg_params *p, double h);
 
 /*
- * Maximum a posteriori fit (`prior` off: maximum likelihood) from three fixed starts.
+ * Maximum a posteriori fit (`prior` off: maximum likelihood) from three fixed starts; of very many histories the best
+ * start is found on every k-th of them. Histories sorted by x are fitted fastest.
  * n distinct histories; false when there is none or no start gave a finite optimum.
  * Prior on (ln r, ln alpha, logit phi, ln kappa), a = phi kappa, b = (1 - phi) kappa: normal with
  * means ln .5, ln(mean T / 4), 0, ln 3 and deviations 1.5, 1.5, 1.5, 1 (MODELS 1).

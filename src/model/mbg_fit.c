@@ -6,16 +6,21 @@
  * depend on x alone are computed once a run of equal x: histories sorted by x are fitted fastest.
  */
 #include <math.h>
+#include <string.h>
 
 #include "model/bfgs.h"
 #include "model/mbg.h"
 #include "model/special.h"
 
-#define DIM 4
+#define DIM           4
+#define NOBODY_LEAVES -30   /* logit phi: a and psi vanish */
+#define DROPOUT_GAIN  1.353 /* half the 90 % point of chi squared with one degree of freedom */
+
+#define EXPLORE 5000 /* histories that are enough to find the best of the starts */
 
 struct problem {
     const struct mbg_history *histories;
-    size_t n;
+    size_t n, stride; /* every stride-th history counts */
     double customers;
     bool bg, prior;
     double mean[DIM], deviation[DIM];
@@ -49,16 +54,16 @@ static struct x_terms terms_of(const struct mbg_params *p, double x)
     };
 }
 
-/* Log likelihood of all histories and its gradient by r, alpha, a, b. */
-static double log_likelihood(const struct problem *pb, const struct mbg_params *p, double d[DIM])
+double mbg_log_likelihood_sum(const struct mbg_params *p, const struct mbg_history *histories, size_t n, size_t stride,
+                              double d[4])
 {
     struct x_terms k = terms_of(p, 0);
     uint32_t x_of_k = 0;
     double total = 0;
 
     d[0] = d[1] = d[2] = d[3] = 0;
-    for (size_t i = 0; i < pb->n; i++) {
-        const struct mbg_history *h = &pb->histories[i];
+    for (size_t i = 0; i < n; i += stride) {
+        const struct mbg_history *h = &histories[i];
         double x = h->x, w = h->count;
         if (h->x != x_of_k) {
             k = terms_of(p, x);
@@ -75,6 +80,11 @@ static double log_likelihood(const struct problem *pb, const struct mbg_params *
         d[3] += w * (k.db - (dead > 0 ? dead / (k.y - 1) : 0));
     }
     return total;
+}
+
+static double log_likelihood(const struct problem *pb, const struct mbg_params *p, double d[DIM])
+{
+    return mbg_log_likelihood_sum(p, pb->histories, pb->n, pb->stride, d);
 }
 
 /* Mean negative log posterior a customer, so that tolerances do not depend on n. */
@@ -100,14 +110,20 @@ static double objective(const double *v, double *gradient, void *arg)
     return -value / pb->customers;
 }
 
+static void count_customers(struct problem *pb)
+{
+    pb->customers = 0;
+    for (size_t i = 0; i < pb->n; i += pb->stride)
+        pb->customers += pb->histories[i].count;
+}
+
 static void set_prior(struct problem *pb)
 {
     double weeks = 0;
 
-    for (size_t i = 0; i < pb->n; i++) {
-        pb->customers += pb->histories[i].count;
+    count_customers(pb);
+    for (size_t i = 0; i < pb->n; i++)
         weeks += (double)pb->histories[i].count * (double)pb->histories[i].t;
-    }
     double mean_t = pb->customers > 0 ? weeks / pb->customers : 0;
     pb->mean[0] = log(0.5);
     pb->mean[1] = log(fmax(mean_t, 0.01) / 4);
@@ -117,32 +133,62 @@ static void set_prior(struct problem *pb)
     pb->deviation[3] = 1;
 }
 
+/* The best of three fixed starts around the prior's mean, in v; its value, INFINITY when there is none. */
+static double best_of_starts(struct problem *pb, double v[DIM], struct mbg_fit *fit)
+{
+    static const double starts[3][DIM] = { { 0, 0, 0, 0 }, { 1, 1, -1, 0.5 }, { -0.7, -1, 1, -0.7 } };
+    double best = INFINITY;
+
+    for (int s = 0; s < 3; s++) {
+        double end[DIM];
+        for (int i = 0; i < DIM; i++)
+            end[i] = pb->mean[i] + starts[s][i];
+        struct bfgs_result r = bfgs_minimise(objective, pb, end, DIM, 1e-7, 500);
+        fit->evaluations += r.evaluations;
+        if (!isfinite(r.value) || r.value >= best - (s ? 1e-9 * fabs(best) : 0))
+            continue;
+        best = r.value;
+        memcpy(v, end, sizeof(end));
+        fit->converged = r.converged != 0;
+    }
+    return best;
+}
+
+/* The likelihood's best when nobody ever leaves: the NBD model. r and alpha start where the fit ended. */
+static double without_dropout(struct problem *pb, const double v[DIM], struct mbg_fit *fit)
+{
+    double end[DIM] = { v[0], v[1], NOBODY_LEAVES, pb->mean[3] }, d[DIM];
+    struct bfgs_result r = bfgs_minimise(objective, pb, end, 2, 1e-7, 200);
+    struct mbg_params p = params_of(end, pb->bg);
+
+    fit->evaluations += r.evaluations;
+    return log_likelihood(pb, &p, d);
+}
+
 bool mbg_fit(const struct mbg_history *histories, size_t n, bool bg, bool prior, struct mbg_fit *fit)
 {
-    static const double starts[3][DIM] = { { 0, 0, 0, 0 },
-                                           { 1, 1, -1, 0.5 },
-                                           { -0.7, -1, 1, -0.7 } }; /* from the prior's mean */
-    struct problem pb = { .histories = histories, .n = n, .bg = bg, .prior = prior };
-    double best = INFINITY, v[DIM], d[DIM];
+    struct problem pb = { .histories = histories, .n = n, .stride = 1, .bg = bg, .prior = prior };
+    double v[DIM], d[DIM];
 
     *fit = (struct mbg_fit){ .params.bg = bg };
     set_prior(&pb);
     if (!(pb.customers > 0))
         return false;
-    for (int s = 0; s < 3; s++) {
-        for (int i = 0; i < DIM; i++)
-            v[i] = pb.mean[i] + starts[s][i];
+    pb.stride = 1 + n / EXPLORE;
+    count_customers(&pb);
+    double best = best_of_starts(&pb, v, fit);
+    if (pb.stride > 1 && isfinite(best)) {
+        pb.stride = 1;
+        count_customers(&pb);
         struct bfgs_result r = bfgs_minimise(objective, &pb, v, DIM, 1e-7, 500);
         fit->evaluations += r.evaluations;
-        if (!isfinite(r.value) || r.value >= best - (s ? 1e-9 * fabs(best) : 0))
-            continue;
-        best = r.value;
-        fit->params = params_of(v, bg);
         fit->converged = r.converged != 0;
+        best = r.value;
     }
     if (!isfinite(best))
         return false;
+    fit->params = params_of(v, bg);
     fit->log_likelihood = log_likelihood(&pb, &fit->params, d);
-    fit->dropout_identified = fit->params.a / (fit->params.a + fit->params.b) > 1e-3;
+    fit->dropout_identified = fit->log_likelihood - without_dropout(&pb, v, fit) > DROPOUT_GAIN;
     return true;
 }

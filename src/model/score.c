@@ -19,7 +19,11 @@ void score_customer(const struct model_params *m, const struct score_terms *term
     out->expected_orders_90d = mbg_expected_orders(&m->mbg, h->x, (double)h->tx, (double)h->t, 90.0 / 7);
     out->order_value = clv_order_value(m, in->spend_days, in->spend_mean);
     forecast_path_of(m, h, in->days_since, &out->path);
-    clv_orders(m, h, terms->clv_months, orders);
+    if (terms->clv_months <= FORECAST_MONTHLY_NODES)
+        for (int i = 0; i < terms->clv_months; i++)
+            orders[i] = out->path.orders[i] - (i > 0 ? out->path.orders[i - 1] : 0);
+    else
+        clv_orders(m, h, terms->clv_months, orders);
     out->expected_orders = 0;
     for (int i = 0; i < terms->clv_months; i++)
         out->expected_orders += orders[i];

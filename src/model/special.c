@@ -48,17 +48,38 @@ double special_logistic(double z)
     return z >= 0 ? 1 / (1 + exp(-z)) : exp(z) / (1 + exp(z));
 }
 
-double special_hyp2f1(double a, double b, double c, double z)
-{
-    double term = 1, sum = 1;
+#define LARGE     1e200
+#define LOG_LARGE 460.51701859880914 /* ln LARGE */
 
-    if (!(c > 0) || !(z >= 0) || !(z < 1))
-        return NAN;
-    for (int n = 0; n < SPECIAL_SERIES_MAX; n++) {
-        term *= (a + n) * (b + n) / ((c + n) * (n + 1)) * z;
-        sum += term;
-        if (fabs(term) <= 1e-16 * fabs(sum))
-            break;
+/* Takes LARGE out of what has grown beyond its root. */
+static void scale_down(int first, int n, double *term, double *value, double *log_scale)
+{
+    for (int k = first; k < n; k++) {
+        if (fabs(term[k]) < 1e100 && fabs(value[k]) < 1e100)
+            continue;
+        term[k] /= LARGE;
+        value[k] /= LARGE;
+        log_scale[k] += LOG_LARGE;
     }
-    return sum;
+}
+
+void special_hyp2f1(double a, double b, double c, const double *z, int n, double *value, double *log_scale)
+{
+    double term[SPECIAL_SERIES_MANY];
+
+    for (int k = 0; k < n; k++) {
+        term[k] = value[k] = 1;
+        log_scale[k] = 0;
+    }
+    for (int i = 0, first = 0; i < SPECIAL_SERIES_MAX && first < n; i++) {
+        double ratio = (a + i) * (b + i) / ((c + i) * (i + 1));
+        for (int k = first; k < n; k++) {
+            term[k] *= ratio * z[k];
+            value[k] += term[k];
+        }
+        if (fabs(term[n - 1]) > LARGE || fabs(value[n - 1]) > LARGE) /* the largest z has the largest terms */
+            scale_down(first, n, term, value, log_scale);
+        while (first < n && fabs(term[first]) <= 1e-16 * fabs(value[first]))
+            first++;
+    }
 }

@@ -16,8 +16,10 @@ double special_lgamma(double x);
 double special_log1pexp(double d);
 double special_logit(double p); /* p clamped to [1e-12, 1 - 1e-12] */
 double special_logistic(double z);
-/* 2F1(a, b; c; z) by its series for 0 <= z < 1 and c > 0; stops at 1e-15 relative or SPECIAL_SERIES_MAX terms. */
-#define SPECIAL_SERIES_MAX 20000
-double special_hyp2f1(double a, double b, double c, double z);
+/* 2F1(a, b; c; z[k]) = value[k] exp(log_scale[k]) for c > 0 and z[0..n) ascending within [0, 1): the series of all at
+ * once, each until a term is below 1e-16 of its sum or after SPECIAL_SERIES_MAX terms. No overflow. */
+#define SPECIAL_SERIES_MAX  200000
+#define SPECIAL_SERIES_MANY 64 /* n at most */
+void special_hyp2f1(double a, double b, double c, const double *z, int n, double *value, double *log_scale);
 
 #endif

@@ -111,6 +111,25 @@ static void measure(struct training *g, const struct calibrate_example *e, size_
     backtest_quality(cases, n, q);
 }
 
+static int by_spend(const void *a, const void *b)
+{
+    const struct gammagamma_spend *l = a, *r = b;
+
+    if (l->x != r->x)
+        return l->x < r->x ? -1 : 1;
+    return l->z < r->z ? -1 : l->z > r->z;
+}
+
+static bool fit_spends(struct training *g, struct gammagamma_spend *spends, size_t n, const char *name,
+                       struct gammagamma_fit *fit)
+{
+    start(g);
+    qsort(spends, n, sizeof(*spends), by_spend);
+    bool ok = gammagamma_fit(spends, n, g->t->prior, fit);
+    stop(g, name, fit->evaluations);
+    return ok;
+}
+
 /* The share of those who came back within their 80 % interval. */
 static void measure_dates(const struct calibrate_example *e, size_t n, const struct model_params *past,
                           struct model_backtest *b)
@@ -215,7 +234,8 @@ static void backtest_forecast(struct training *g)
             spends[n++] = (struct gammagamma_spend){ .x = r->spend_days, .z = r->spend_mean };
     }
     if (t->revenue_n < MODEL_GATE_CUSTOMERS || day - t->first_day < WINDOW_GATE_DAYS ||
-        !fit_scratch(g, t->revenue_n, false, "mbg T-91", &fit) || !gammagamma_fit(spends, n, t->prior, &spend))
+        !fit_scratch(g, t->revenue_n, false, "mbg T-91", &fit) ||
+        !fit_spends(g, spends, n, "gamma-gamma T-91", &spend))
         return;
     start(g);
     past.mbg = fit.params;
@@ -346,15 +366,13 @@ static void fit_now(struct training *g)
     m->mbg_converged = fit.converged;
     m->dropout_identified = fit.dropout_identified;
     m->status = MODEL_OK;
-    start(g);
-    if (gammagamma_fit(t->spends, t->spends_n, t->prior, &spend)) {
+    if (fit_spends(g, t->spends, t->spends_n, "gamma-gamma", &spend)) {
         m->spend = spend.params;
         m->spend_log_likelihood = spend.log_likelihood;
         m->spend_customers = (double)t->spends_n;
         m->spend_converged = spend.converged;
         m->spend_correlation = spend.correlation;
     }
-    stop(g, "gamma-gamma", spend.evaluations);
 }
 
 void train_fit(struct train *t, struct model_params *m, uint64_t (*now_ns)(void), struct train_report *report)

@@ -13,11 +13,31 @@
 #include "model/gammagamma.h"
 #include "model/mbg.h"
 #include "model/special.h"
+#include "model_fixture.h"
 
 static void near(double got, double want, double tolerance)
 {
     if (!(fabs(got - want) <= tolerance))
         fail_msg("got %.10g, want %.10g within %g", got, want, tolerance);
+}
+
+static double hyp2f1(double a, double b, double c, double z)
+{
+    double value, log_scale;
+
+    special_hyp2f1(a, b, c, &z, 1, &value, &log_scale);
+    return value * exp(log_scale);
+}
+
+static void series_does_not_overflow(void **state)
+{
+    (void)state;
+    const double z[3] = { 0, 0.5, 0.9 };
+    double value[3], log_scale[3];
+
+    special_hyp2f1(3000, 1, 1, z, 3, value, log_scale); /* (1 - z)^-3000 */
+    for (int i = 0; i < 3; i++)
+        near(log(value[i]) + log_scale[i], -3000 * log(1 - z[i]), 1e-8);
 }
 
 static void special_functions(void **state)
@@ -26,9 +46,9 @@ static void special_functions(void **state)
     near(special_digamma(1), -0.57721566490153286, 1e-13);
     near(special_digamma(0.01), -100.56088545786867, 1e-9);
     assert_true(isnan(special_digamma(-1)));
-    near(special_hyp2f1(1, 1, 2, 0.5), 2 * log(2), 1e-14);
-    near(special_hyp2f1(2.5, 1, 1, 0.9), pow(0.1, -2.5), 1e-9);
-    assert_true(isnan(special_hyp2f1(1, 1, 2, 1)));
+    near(hyp2f1(1, 1, 2, 0.5), 2 * log(2), 1e-14);
+    near(hyp2f1(2.5, 1, 1, 0.9), pow(0.1, -2.5), 1e-9);
+    near(hyp2f1(-3, 2, 4, 0.25), 1 - 0.375 + 0.05625 - 0.003125, 1e-15); /* a polynomial */
     near(special_log1pexp(800), 800, 1e-12);
     near(special_logistic(special_logit(0.3)), 0.3, 1e-14);
 }
@@ -78,46 +98,105 @@ static void stays_finite_and_consistent(void **state)
     }
 }
 
-static uint64_t seed;
-
-static double uniform(void)
+/* E[(1 - (1 + p h / (alpha + T))^-(r+x)) / p] over p ~ Beta(a, y): the definition, by midpoints in p = v^k. */
+static double expected_by_quadrature(const struct mbg_params *m, double x, double tx, double t, double h)
 {
-    seed += 0x9e3779b97f4a7c15ULL;
-    uint64_t z = (seed ^ (seed >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return ((double)((z ^ (z >> 31)) >> 11) + 0.5) / 9007199254740992.0;
+    enum {
+        POINTS = 40000
+    };
+    double y = m->b + x + (m->bg ? 0 : 1), k = fmax(1, 3 / m->a), sum = 0;
+    double log_beta = special_lgamma(m->a) + special_lgamma(y) - special_lgamma(m->a + y);
+
+    for (int i = 0; i < POINTS; i++) {
+        double v = (i + 0.5) / POINTS, p = pow(v, k);
+        double orders =
+            p < 1e-12 ? (m->r + x) * h / (m->alpha + t) : -expm1(-(m->r + x) * log1p(p * h / (m->alpha + t))) / p;
+        sum += exp((k * m->a - 1) * log(v) + log(k) + (y - 1) * log1p(-p) - log_beta) * orders / POINTS;
+    }
+    return mbg_p_alive(m, x, tx, t) * sum;
 }
 
-static double gamma_draw(double shape) /* Marsaglia & Tsang 2000 */
+static void expected_orders_are_the_integral(void **state)
 {
-    if (shape < 1) {
-        double boost = pow(uniform(), 1 / shape);
-        return gamma_draw(shape + 1) * boost;
-    }
-    for (double d = shape - 1.0 / 3, c = 1 / sqrt(9 * d);;) {
-        double radius = sqrt(-2 * log(uniform())), n = radius * cos(6.283185307179586 * uniform()),
-               v = pow(1 + c * n, 3);
-        if (v > 0 && log(uniform()) < 0.5 * n * n + d - d * v + d * log(v))
-            return d * v;
-    }
+    (void)state;
+    static const struct mbg_params fits[] = {
+        { .53, 6.18, .89, 1.614, 0 }, { .53, 6.18, 1, 1.614, 0 },      { .53, 6.18, 1 + 1e-6, 1.614, 0 },
+        { 3, 2, .4, .3, 0 },          { .2, 40, 2.5, 6, 0 },           { 60, 30, 1.7, 2.2, 0 },
+        { .6, .2, .9, 2.2, 0 },       { 5000, 9000, .9, 2.2, 0 },      { .7, 9, 40, 160, 0 },
+        { .7, 9, 400, 1600, 0 },      { .243, 4.414, .793, 2.426, 1 },
+    };
+    static const double cases[][3] = { { 0, 0, 0 }, { 0, 0, 40 }, { 3, 20, 40 }, { 40, 39, 40 }, { 2500, 149, 150 } };
+    static const double horizons[] = { 0, 1, 13, 52, 261 };
+
+    for (size_t i = 0; i < sizeof(fits) / sizeof(fits[0]); i++)
+        for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+            double x = cases[c][0], tx = cases[c][1], t = cases[c][2], grid[5];
+            if (fits[i].bg && x <= 0)
+                continue;
+            mbg_expected_grid(&fits[i], x, tx, t, horizons, 5, grid);
+            for (int k = 0; k < 5; k++) {
+                double want = expected_by_quadrature(&fits[i], x, tx, t, horizons[k]);
+                near(grid[k], want, 2e-5 * want + 1e-9);
+                near(mbg_expected_orders(&fits[i], x, tx, t, horizons[k]), grid[k], 1e-9 * grid[k]);
+            }
+        }
 }
 
-static struct mbg_history simulate(const struct mbg_params *p)
+/* P(X(t) = n) of BG/NBD for a new customer (Fader, Hardie & Lee 2005, eq. 8). */
+static double bg_pmf(const struct mbg_params *m, double n, double t)
 {
-    double lambda = gamma_draw(p->r) / p->alpha, g = gamma_draw(p->a), leave = g / (g + gamma_draw(p->b));
-    struct mbg_history h = { .t = (float)(52 + 104 * uniform()), .count = 1 };
-    double now = 0;
+    double log_stay = special_lgamma(m->a + m->b) - special_lgamma(m->b) + special_lgamma(m->b + n) -
+                      special_lgamma(m->a + m->b + n);
+    double log_rate = special_lgamma(m->r + n) - special_lgamma(m->r) - special_lgamma(n + 1) +
+                      m->r * log(m->alpha / (m->alpha + t)) + n * log(t / (m->alpha + t));
+    double p = exp(log_stay + log_rate), below = 0;
 
-    if (!p->bg && uniform() < leave)
-        return h;
-    for (;;) {
-        now -= log(uniform()) / lambda;
-        if (!(now < (double)h.t))
-            return h;
-        h.x++;
-        h.tx = (float)now;
-        if (uniform() < leave)
-            return h;
+    if (n < 1)
+        return p;
+    for (double j = 0; j < n; j++)
+        below += exp(special_lgamma(m->r + j) - special_lgamma(m->r) - special_lgamma(j + 1) +
+                     m->r * log(m->alpha / (m->alpha + t)) + j * log(t / (m->alpha + t)));
+    double log_leave = special_lgamma(m->a + 1) + special_lgamma(m->b + n - 1) - special_lgamma(m->a + m->b + n) +
+                       special_lgamma(m->a + m->b) - special_lgamma(m->a) - special_lgamma(m->b);
+    return p + exp(log_leave) * (1 - below);
+}
+
+static void published_distribution_and_its_mean(void **state)
+{
+    (void)state;
+    const struct mbg_params p = { .243, 4.414, .793, 2.426, 1 };
+    static const double cases[4][3] = {
+        { 10, 2, 1.07869e-07 }, { 0, 39, 0.5737864 }, { 11, 30, 0.0019995214 }, { 20, 30, 0.000222226 }
+    };
+    double mean = 0;
+
+    for (int i = 0; i < 4; i++)
+        near(bg_pmf(&p, cases[i][0], cases[i][1]), cases[i][2], 1e-5 * cases[i][2]);
+    for (double n = 1; n < 400; n++)
+        mean += n * bg_pmf(&p, n, 39);
+    near(mbg_expected_new(&p, 39), mean, 1e-6 * mean);
+}
+
+static void gradients_are_the_slopes(void **state)
+{
+    (void)state;
+    const struct mbg_history h[] = { { 0, 0, 40, 3 }, { 1, 12, 50, 2 }, { 7, 30, 31, 1 }, { 200, 38, 40, 1 } };
+
+    for (int bg = 0; bg < 2; bg++) {
+        double at[4] = { .53, 6.18, .89, 1.614 }, got[4], ignored[4];
+        struct mbg_params p = { at[0], at[1], at[2], at[3], bg };
+        mbg_log_likelihood_sum(&p, h, 4, 1, got);
+        for (int k = 0; k < 4; k++) {
+            double value[2], step = 1e-5 * at[k];
+            for (int side = 0; side < 2; side++) {
+                double v[4] = { at[0], at[1], at[2], at[3] };
+                v[k] += side ? step : -step;
+                struct mbg_params q = { v[0], v[1], v[2], v[3], bg };
+                value[side] = mbg_log_likelihood_sum(&q, h, 4, 1, ignored);
+            }
+            double slope = (value[1] - value[0]) / (2 * step);
+            near(got[k], slope, 1e-6 * fabs(slope) + 1e-7);
+        }
     }
 }
 
@@ -130,9 +209,11 @@ static int by_x(const void *a, const void *b)
 
 static void simulate_all(const struct mbg_params *p, struct mbg_history *h, size_t n, uint64_t from)
 {
-    seed = from;
+    const struct model_shop shop = { .mbg = *p, .least_weeks = 52, .most_weeks = 156 };
+
+    model_fixture_seed(from);
     for (size_t i = 0; i < n; i++)
-        h[i] = simulate(p);
+        h[i] = model_fixture_history(&shop);
     qsort(h, n, sizeof(*h), by_x);
 }
 
@@ -199,12 +280,12 @@ static void spend_values_and_recovery(void **state)
     near(gammagamma_expected(&published, 0, 0), 35.17, 0.1);
     near(gammagamma_expected(&published, 2, 22.35), 24.65, 0.1);
     near(gammagamma_expected(&published, 1, 11.77), 18.91, 0.1);
-    seed = 77;
+    model_fixture_seed(77);
     for (int i = 0; i < CUSTOMERS; i++) {
-        double nu = gamma_draw(truth.q) / truth.v, total = 0;
-        s[i].x = 1 + (uint32_t)(uniform() * 8);
+        double nu = model_fixture_gamma(truth.q) / truth.v, total = 0;
+        s[i].x = 1 + (uint32_t)(model_fixture_uniform() * 8);
         for (uint32_t k = 0; k < s[i].x; k++)
-            total += gamma_draw(truth.p) / nu;
+            total += model_fixture_gamma(truth.p) / nu;
         s[i].z = (float)(total / s[i].x);
     }
     assert_true(gammagamma_fit(s, CUSTOMERS, false, &fit));
@@ -213,12 +294,25 @@ static void spend_values_and_recovery(void **state)
     near(log(fit.params.p), log(truth.p), 0.15);
     near(log(fit.params.q), log(truth.q), 0.15);
     assert_true(fabs(fit.correlation) < 0.05);
+    for (int k = 0; k < 3; k++) { /* the optimum is one of the likelihood as published */
+        double value[2];
+        for (int side = 0; side < 2; side++) {
+            struct gammagamma_params p = fit.params;
+            *(k == 0 ? &p.p : k == 1 ? &p.q : &p.v) *= side ? 1.001 : 0.999;
+            value[side] = 0;
+            for (int i = 0; i < CUSTOMERS; i++)
+                value[side] += gammagamma_log_likelihood(&p, s[i].x, (double)s[i].z);
+        }
+        near((value[1] - value[0]) / 0.002, 0, 0.05);
+    }
     assert_false(gammagamma_fit(s, 0, true, &fit));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(series_does_not_overflow),    cmocka_unit_test(expected_orders_are_the_integral),
+        cmocka_unit_test(gradients_are_the_slopes),    cmocka_unit_test(published_distribution_and_its_mean),
         cmocka_unit_test(special_functions),           cmocka_unit_test(published_values),
         cmocka_unit_test(stays_finite_and_consistent), cmocka_unit_test(recovers_parameters),
         cmocka_unit_test(small_samples_never_fail),    cmocka_unit_test(spend_values_and_recovery),
