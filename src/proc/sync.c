@@ -16,6 +16,7 @@
 #include "proc/sync_books.h"
 #include "proc/sync_follow.h"
 #include "proc/sync_migrate.h"
+#include "proc/sync_rescore.h"
 #include "proc/sync_run.h"
 #include "proc/sync_schedule.h"
 
@@ -232,6 +233,7 @@ int sync_main(const struct proc_context *ctx)
 {
     struct sync_state state;
     struct sync_follow news;
+    struct sync_rescore rescore;
     int64_t not_before_us = 0, told_us = 0; /* of the next run by schedule; of the last word about old data */
 
     sync_state_init(&state, ctx);
@@ -245,6 +247,7 @@ int sync_main(const struct proc_context *ctx)
     sb_text_set(&ctx->slot->doing, "waiting");
     plan(&state);
     sync_state_show(&state);
+    sync_rescore_init(&rescore);
     if (wants_startup_run(&state) && !sync_state_ending(&state))
         run(&state, incremental(SB_BY_STARTUP), false);
     while (!sync_state_ending(&state)) {
@@ -252,6 +255,7 @@ int sync_main(const struct proc_context *ctx)
         if (!sync_state_ending(&state) && serving(&state)) {
             serve(&state, &not_before_us);
             follow(&state, &news);
+            sync_rescore_when_due(&state, &rescore);
         } else {
             sync_follow_close(&news);
         }

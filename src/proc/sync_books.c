@@ -175,10 +175,13 @@ bool sync_books_clean(struct sync_run *run)
     static const char *const statements[] = {
         "DELETE FROM sync_quarantine WHERE created_at < now() - make_interval(days => $1::int)",
         "DELETE FROM sync_runs WHERE started_at < now() - make_interval(days => $1::int) AND status <> 'running'",
-        "DELETE FROM model_runs WHERE trained_at < now() - make_interval(days => $1::int)",
+        ("DELETE FROM model_runs WHERE trained_at < now() - make_interval(days => $1::int) AND model_version"
+         " IS DISTINCT FROM (SELECT model_version FROM data_versions ORDER BY data_version DESC LIMIT 1)"),
         ("DELETE FROM data_versions WHERE published_at < now() - make_interval(days => $1::int)"
          " AND data_version < (SELECT max(data_version) FROM data_versions)"),
-        "DELETE FROM segment_history WHERE day < current_date - $1::int",
+        /* the days are as-of days */
+        ("DELETE FROM segment_history WHERE day < (SELECT coalesce(facts_as_of, current_date) FROM sync_state)"
+         " - $1::int"),
     };
 
     for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)

@@ -24,3 +24,13 @@ int64_t sync_schedule_next(int64_t now_us, int hour, int64_t last_success_us, in
     int64_t retry = last_failure_us + SYNC_RETRY_S * 1000000LL;
     return retry < next ? retry : next;
 }
+
+int64_t sync_schedule_rescore(int64_t now_us, int hour)
+{
+    int64_t begin = now_us - now_us % DAY_US, latest = DAY_US - HOUR_US / 2;
+    int64_t after_run = (hour + 1) * HOUR_US;
+
+    if (hour == SYNC_NO_DAILY_RUN)
+        return begin;
+    return begin + (after_run < latest ? after_run : latest);
+}

@@ -16,4 +16,11 @@ int64_t sync_schedule_after(int64_t now_us, int hour);
 #define SYNC_RETRY_S 600
 int64_t sync_schedule_next(int64_t now_us, int hour, int64_t last_success_us, int64_t last_failure_us);
 
+/*
+ * When the scoring of the UTC day of now_us is due if no run has done it: an hour after the daily run (which scores,
+ * when it succeeds), but before the day ends; with SYNC_NO_DAILY_RUN when the day begins.
+ */
+#define SYNC_NO_DAILY_RUN (-1)
+int64_t sync_schedule_rescore(int64_t now_us, int hour);
+
 #endif
