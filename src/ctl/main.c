@@ -20,6 +20,8 @@ static const struct ctl_command commands[] = {
     { "upgrade", "", "execute the installed patrond in place and wait for the outcome", ctl_upgrade },
     { "stop", "", "drain, stop, and wait for the end", ctl_stop },
     { "check", "[postgres | redis | source | self]", "ask the dependencies now, from here", ctl_check },
+    { "verify", "CUSTOMER_ID [--json]", "compare one customer in the source, the tables and the population",
+      ctl_verify },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

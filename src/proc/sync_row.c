@@ -77,7 +77,8 @@ static void put_value(struct buf *out, enum source_kind kind, struct str s)
     }
 }
 
-void sync_row_put(struct buf *out, const struct source_row *row)
+/* The thirty values, each with a tab behind it; answers their hash. */
+static int64_t put_values(struct buf *out, const struct source_row *row)
 {
     size_t start = out->len;
 
@@ -85,10 +86,19 @@ void sync_row_put(struct buf *out, const struct source_row *row)
         put_value(out, source_columns[i].kind, row->values[i]);
         buf_add_char(out, '\t');
     }
-    if (out->failed)
-        return;
-    buf_add_i64(out, (int64_t)hash_fast(0, out->data + start, out->len - start));
+    return out->failed ? 0 : (int64_t)hash_fast(0, out->data + start, out->len - start);
+}
+
+void sync_row_put(struct buf *out, const struct source_row *row)
+{
+    buf_add_i64(out, put_values(out, row));
     buf_add_char(out, '\n');
+}
+
+int64_t sync_row_hash(struct buf *scratch, const struct source_row *row)
+{
+    buf_reset(scratch);
+    return put_values(scratch, row);
 }
 
 static bool is_id(int column)

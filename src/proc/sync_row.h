@@ -15,6 +15,8 @@
 const char *sync_row_columns(void);
 /* Appends the line of a row that source_validate accepts, with its hash. Failure shows in out->failed. */
 void sync_row_put(struct buf *out, const struct source_row *row);
+/* The hash of such a row, line_hash in combined_sales; `scratch` is overwritten. */
+int64_t sync_row_hash(struct buf *scratch, const struct source_row *row);
 /* The same row as a JSON object of the thirty columns, typed as the contract writes values. */
 void sync_row_put_json(struct json_writer *w, const struct source_row *row);
 
