@@ -16,6 +16,7 @@
                                                   #   sql, parameters, rows, bytes, ended; of a login: user, app, encryption ...
         source.statements(PAGE)                   # texts of the requests that match
         source.problems()                         # breaches of the protocol seen; stop() fails the test if there are any
+        source.reset()                            # as new, for the next test of a module
 
 Encryption: 'required' (Azure: the whole session), 'off' (SQL Server as installed: the login only, unless the client asks for
 more), 'unsupported', 'downgrade' (whatever is asked for, OFF). Certificates: 'good', 'untrusted' (another CA), 'wronghost'.
@@ -23,6 +24,7 @@ source.listen(...) opens another port on the same data, for redirects: source.se
 """
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -138,6 +140,14 @@ class SqlServer:
         """The test is about them: stop() will not fail by them."""
         self._expected = True
 
+    def reset(self):
+        """As new: no rows, the 30 columns, no faults, sessions, requests or problems, and the first encryption."""
+        self.clear()
+        self.disconnect()
+        wait_until(lambda: self.sessions() == 0, 10, "sessions ended")
+        self.command("reset")
+        self.set(encryption=self._first["encryption"], certificate=self._first["certificate"], route=None)
+
     def __enter__(self):
         return self.start()
 
@@ -234,7 +244,6 @@ class SqlServer:
         return self.asked("login")
 
     def statements(self, pattern=""):
-        import re
         return [a["sql"] for a in self.command("asked") if a.get("sql") and re.search(pattern, a["sql"], re.I | re.S)]
 
     def forget(self):

@@ -260,6 +260,8 @@ class Compiler:
             return Compiled(self, t, x.code, x.nullable, x.constant)
         if x.type.name in WIDENING and t.name in WIDENING[WIDENING.index(x.type.name):]:
             return Compiled(self, t, x.code, x.nullable, x.constant)
+        if t.name == x.type.name == "decimal" and t.scale == x.type.scale and t.precision >= x.type.precision:
+            return Compiled(self, t, x.code, x.nullable, x.constant)
         if t.name in ("int", "bigint") and x.type.name == "decimal":
             return self.made(t, self.in_range("int({})", t), x)
         source = x.type

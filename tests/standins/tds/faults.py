@@ -154,9 +154,8 @@ def wait(fault, transport, came):
 
 def end(fault, transport):
     if fault.kind == "rst":
-        transport.reset()
-    else:
-        transport.close()
+        transport.mark_reset()
+    transport.close()
     raise PeerGone(f"fault {fault.kind}")
 
 

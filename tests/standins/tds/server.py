@@ -66,7 +66,7 @@ class Server:
         self.account = {"user": "reader", "password": "secret", "database": "sales"}
         self.asked = collections.deque(maxlen=ASKED)
         self.problems, self.listeners, self.sessions = [], {}, {}
-        self.last_row, self._numbers, self._lock = (None, None), 50, threading.Lock()
+        self._numbers, self._lock = 50, threading.Lock()
 
     def begin_session(self, listener, sock):
         with self._lock:
@@ -169,6 +169,11 @@ class Server:
     def do_asked(self, since=0):
         return list(self.asked)[since:]
 
+    def do_reset(self):
+        self.store.reset()
+        self.asked.clear()
+        self.problems.clear()
+
     def do_forget(self):
         self.asked.clear()
 
@@ -181,10 +186,7 @@ class Server:
     def do_disconnect(self, reset=True):
         """Ends every session, as a failover does."""
         for session in list(self.sessions.values()):
-            if reset:
-                session.transport.reset()
-            else:
-                session.transport.close()
+            session.transport.abandon(reset)
 
 
 def serve(server, lines, out):

@@ -314,13 +314,13 @@ class Session:
                 answer.spring_at_row(at)
                 if at < stop < end:
                     end = stop
+            self.record["rows"] = min(end, len(rows))
             answer.write(b"".join(rows[at:end]))
             at = min(end, len(rows))
-            self.record["rows"] = at
         if stop is not None:
             answer.spring_at_row(at)
         if rows:
-            self.server.last_row = (result.layout, rows[-1])
+            result.layout.last_row = rows[-1]
         answer.write(tokens.done(more | tokens.COUNT, len(rows) + off, tokens.SELECT, token))
 
     def _spoil(self, fault, result):
@@ -329,8 +329,8 @@ class Session:
         if fault.kind == "count":
             return rows, fault.by
         if fault.kind == "previous":
-            layout, row = self.server.last_row
-            return [row] + rows if layout is result.layout else rows, 0
+            last = result.layout.last_row
+            return ([last] if last else []) + rows, 0
         if n < len(rows):
             if fault.kind == "duplicate":
                 rows.insert(n, rows[n])

@@ -5,7 +5,7 @@ OPTION; SET, USE, BEGIN/COMMIT/ROLLBACK TRANSACTION. Anything else is an error i
 """
 import decimal
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import errors
 from .errors import SqlError
@@ -30,8 +30,7 @@ TOKENS = re.compile(r"""
 """, re.X | re.I | re.S)
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     kind: str
     text: str
     line: int

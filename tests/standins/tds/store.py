@@ -104,6 +104,11 @@ class Store:
 
     # data
 
+    def reset(self):
+        with self.lock:
+            self.name, self.columns, self.rows = VIEW, list(COLUMNS), []
+            self._changed()
+
     def make_row(self, given):
         """A row from {column: value as JSON}; what is not given is NULL."""
         by_name = {k.lower(): v for k, v in given.items()}

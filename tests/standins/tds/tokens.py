@@ -72,12 +72,28 @@ def return_status(value=0):
     return struct.pack("<Bi", 0x79, value)
 
 
+class Memo(dict):
+    """Remembers what a function made of a value; starts anew when it has grown large."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def __missing__(self, value):
+        if len(self) > 50_000:
+            self.clear()
+        made = self[value] = self.function(value)
+        return made
+
+
 class Layout:
     """The columns of a result: (name, type, nullable), declared once, and rows in their bytes."""
 
     def __init__(self, columns):
-        self.columns = columns
-        self.encoders = [encoder(t, nullable) for _, t, nullable in columns]
+        self.columns, self.last_row = columns, None
+        # Texts and decimals repeat, and take long; numbers are made as quickly as found.
+        self.encoders = [Memo(encoder(t, nullable)).__getitem__ if t.family in ("text", "decimal", "date")
+                         else encoder(t, nullable) for _, t, nullable in columns]
         self.nulls = [None if is_fixed(t, nullable) else null(t) for _, t, nullable in columns]
         self.bitmap_bytes = (len(columns) + 7) // 8
 

@@ -72,6 +72,7 @@ class Transport:
 
     def __init__(self, sock):
         self.sock, self.tls, self.buffer = sock, None, bytearray()
+        self.resets = False
         self.slow = None  # (bytes, seconds): so many at a time, so far apart
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -205,20 +206,29 @@ class Transport:
         self.tls = None
 
     def close(self):
-        """FIN."""
-        try:
-            self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+        """FIN; or RST, when the connection was marked for it."""
+        if not self.resets:
+            try:
+                self.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
         self.sock.close()
 
-    def reset(self):
-        """RST."""
+    def mark_reset(self):
+        self.resets = True
         try:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         except OSError:
             pass
-        self.sock.close()
+
+    def abandon(self, reset):
+        """From another thread: the session finds its client gone, and closes."""
+        if reset:
+            self.mark_reset()
+        try:
+            self.sock.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
+        except OSError:
+            pass
 
 
 class Answer:
