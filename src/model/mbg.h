@@ -46,8 +46,8 @@ struct mbg_history mbg_history_of(uint32_t purchase_days, int32_t first_day, int
 /* ln likelihood of one history. */
 double mbg_log_likelihood(const struct mbg_params *p, double x, double tx, double t);
 /* Of every stride-th of n histories; its gradient by r, alpha, a, b in d. */
-double mbg_log_likelihood_sum(const struct mbg_params *p, const struct mbg_history *histories, size_t n, size_t stride,
-                              double d[4]);
+double mbg_log_likelihood_sum(const struct mbg_params *p, const struct mbg_history *histories, size_t n,
+                              size_t stride, double d[4]);
 double mbg_p_alive(const struct mbg_params *p, double x, double tx, double t);
 /* P(an order in (T, T + h]), h in weeks: P(alive) [1 - ((alpha+T)/(alpha+T+h))^(r+x)]. */
 double mbg_p_order(const struct mbg_params *p, double x, double tx, double t, double h);

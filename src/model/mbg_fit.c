@@ -54,8 +54,8 @@ static struct x_terms terms_of(const struct mbg_params *p, double x)
     };
 }
 
-double mbg_log_likelihood_sum(const struct mbg_params *p, const struct mbg_history *histories, size_t n, size_t stride,
-                              double d[4])
+double mbg_log_likelihood_sum(const struct mbg_params *p, const struct mbg_history *histories, size_t n,
+                              size_t stride, double d[4])
 {
     struct x_terms k = terms_of(p, 0);
     uint32_t x_of_k = 0;
