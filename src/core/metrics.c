@@ -191,6 +191,34 @@ uint64_t metrics_total_all(const struct scoreboard *sb, enum metric_id id)
     return total;
 }
 
+uint64_t metrics_total_where(const struct scoreboard *sb, enum metric_id id, unsigned dim, unsigned value)
+{
+    const struct metrics_layout *l = &layouts[id];
+    const uint64_t *sums = metrics_snapshot(sb, id);
+    unsigned inner = l->width;
+    uint64_t total = 0;
+
+    for (unsigned d = dim + 1; d < 3; d++)
+        inner *= l->size[d];
+    for (unsigned i = 0; i < family_cells(id); i++) {
+        if (i / inner % l->size[dim] == value)
+            total += sums[i];
+    }
+    return total;
+}
+
+void metrics_distribution(const struct scoreboard *sb, enum metric_id id, uint64_t counts[METRICS_MAX_BUCKETS + 1])
+{
+    const struct metrics_layout *l = &layouts[id];
+    const uint64_t *sums = metrics_snapshot(sb, id);
+
+    memset(counts, 0, sizeof(*counts) * (METRICS_MAX_BUCKETS + 1));
+    for (unsigned i = 0; i < family_cells(id); i += l->width) {
+        for (unsigned k = 0; k <= l->bucket_count; k++)
+            counts[k] += sums[i + k];
+    }
+}
+
 uint64_t metrics_slot_total(const struct sb_slot *slot, enum metric_id id)
 {
     uint64_t total = 0;

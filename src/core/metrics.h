@@ -208,6 +208,11 @@ void metrics_add_retired(struct scoreboard *sb, enum metric_id id, unsigned a, u
 uint64_t metrics_total(const struct scoreboard *sb, enum metric_id id, unsigned a, unsigned b, unsigned c);
 /* Sum of a counter over all its label combinations. */
 uint64_t metrics_total_all(const struct scoreboard *sb, enum metric_id id);
+/* Sum of a counter over the combinations in which dimension `dim` (0, 1, 2) has that value. */
+uint64_t metrics_total_where(const struct scoreboard *sb, enum metric_id id, unsigned dim, unsigned value);
+/* Observations of a histogram in each bucket and beyond the last, over all label combinations: bucket_count + 1 of
+ * them, at most METRICS_MAX_BUCKETS + 1. */
+void metrics_distribution(const struct scoreboard *sb, enum metric_id id, uint64_t counts[METRICS_MAX_BUCKETS + 1]);
 /* The same of one slot: what that process has counted. */
 uint64_t metrics_slot_total(const struct sb_slot *slot, enum metric_id id);
 

@@ -27,7 +27,7 @@
 
 #define SB_MAGIC 0x31444e4f52544150ULL /* "PATROND1" */
 #ifndef SB_LAYOUT
-#define SB_LAYOUT 5 /* raised with every change of the structs below */
+#define SB_LAYOUT 6 /* raised with every change of the structs below */
 #endif
 #define SB_SLOTS     160
 #define SB_COUNTERS  12288
@@ -243,6 +243,7 @@ struct scoreboard {
     struct sb_text listen; /* the address in use */
     /* from here on the layout's own */
     uint8_t secret[16];            /* keys tables fed by strangers */
+    _Atomic uint32_t workers;      /* places of the serving generation */
     _Atomic uint64_t data_version; /* published last on this machine; 0: none since boot */
     _Atomic uint64_t restarts[SB_ROLE_COUNT][SB_MAX_INDEX];
     _Alignas(64) struct sb_check checks[SB_COMPONENT_COUNT];

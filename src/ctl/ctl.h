@@ -47,7 +47,14 @@ int ctl_attach(struct ctl *ctl, bool writable);
 bool ctl_running(const struct ctl *ctl);
 /* Sends the master the signal of a command (proc/signals); CTL_OK or CTL_FAILED, said. */
 int ctl_signal(const struct ctl *ctl, const char *verb);
-void ctl_pause(void); /* CTL_POLL_MS */
+void ctl_pause(void);                                                /* CTL_POLL_MS */
+const char *ctl_duration(int64_t seconds, char dst[32]);             /* "3d 04:05:06" */
+const char *ctl_process_name(const struct sb_slot *s, char dst[24]); /* "worker 3" */
+/* The slots in use: workers by index, then the helpers, of each the older generation first. */
+unsigned ctl_processes(const struct scoreboard *sb, const struct sb_slot *used[SB_SLOTS]);
+void ctl_print_processes(const struct scoreboard *sb);
+/* Prints what `write` composes, and a newline; CTL_OK, or CTL_FAILED after saying why. */
+int ctl_print_json(const struct ctl *ctl, void (*write)(const struct ctl *ctl, struct buf *out));
 /* Says on stderr what went wrong ("patronctl: …") and answers `status`. */
 int ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -55,11 +62,15 @@ int ctl_status(struct ctl *ctl, int argc, char **argv);
 int ctl_sync(struct ctl *ctl, int argc, char **argv);
 int ctl_reload(struct ctl *ctl, int argc, char **argv);
 int ctl_upgrade(struct ctl *ctl, int argc, char **argv);
+int ctl_workers(struct ctl *ctl, int argc, char **argv);
+int ctl_top(struct ctl *ctl, int argc, char **argv);
 int ctl_stop(struct ctl *ctl, int argc, char **argv);
 int ctl_check(struct ctl *ctl, int argc, char **argv);
 int ctl_verify(struct ctl *ctl, int argc, char **argv);
 
 /* The scoreboard as one JSON object (status --json). */
 void ctl_status_json(const struct ctl *ctl, struct buf *out);
+/* Its workers and helpers alone (workers --json). */
+void ctl_workers_json(const struct ctl *ctl, struct buf *out);
 
 #endif

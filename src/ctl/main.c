@@ -15,6 +15,8 @@
 
 static const struct ctl_command commands[] = {
     { "status", "[--json]", "show processes, dependencies and the sync", ctl_status },
+    { "workers", "[+1 | -1 | --json]", "show the processes; one worker more or fewer", ctl_workers },
+    { "top", "[-d SECONDS] [-n PICTURES]", "show the server live", ctl_top },
     { "sync", "[--full | --dry-run] [--wait]", "start a sync run, with --wait until it has ended", ctl_sync },
     { "reload", "", "read the settings again and wait for the outcome", ctl_reload },
     { "upgrade", "", "execute the installed patrond in place and wait for the outcome", ctl_upgrade },

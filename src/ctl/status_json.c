@@ -2,16 +2,37 @@
  * status_json: the scoreboard for programs. The keys are those of GET /admin/workers, /health and
  * /admin/sync-status, which show the same numbers.
  */
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "core/json.h"
 #include "core/metrics.h"
 #include "ctl/ctl.h"
 
+#define MAX_JSON 1048576
+
+/* The last reload or upgrade: null, or when, and how it ended. */
+static void write_change(struct json_writer *w, const char *key, int64_t at_us, bool ok, const struct sb_text *error)
+{
+    char text[SB_TEXT];
+
+    json_key(w, key);
+    if (at_us == 0) {
+        json_null(w);
+        return;
+    }
+    (void)sb_text_get(error, text);
+    json_object_begin(w);
+    json_kv_seconds(w, "at", at_us);
+    json_kv_bool(w, "ok", ok);
+    json_kv_cstr(w, "error", ok ? NULL : text);
+    json_object_end(w);
+}
+
 static void write_master(struct json_writer *w, const struct ctl *ctl)
 {
     const struct scoreboard *sb = ctl->sb;
-    int64_t started = atomic_load(&sb->started_us), reloaded = atomic_load(&sb->reload_us);
-    bool ok = atomic_load(&sb->reload_ok) != 0;
+    int64_t started = atomic_load(&sb->started_us);
     char text[SB_TEXT];
 
     json_key(w, "master");
@@ -25,17 +46,9 @@ static void write_master(struct json_writer *w, const struct ctl *ctl)
     json_kv_cstr(w, "listen", text);
     json_kv_seconds(w, "started_at", started);
     json_kv_int(w, "uptime_seconds", (clock_wall_us() - started) / CLOCK_US_PER_S);
-    json_key(w, "last_reload");
-    if (reloaded == 0) {
-        json_null(w);
-    } else {
-        (void)sb_text_get(&sb->reload_error, text);
-        json_object_begin(w);
-        json_kv_seconds(w, "at", reloaded);
-        json_kv_bool(w, "ok", ok);
-        json_kv_cstr(w, "error", ok ? NULL : text);
-        json_object_end(w);
-    }
+    write_change(w, "last_reload", atomic_load(&sb->reload_us), atomic_load(&sb->reload_ok) != 0, &sb->reload_error);
+    write_change(w, "last_upgrade", atomic_load(&sb->upgrade_us), atomic_load(&sb->upgrade_ok) != 0,
+                 &sb->upgrade_error);
     json_object_end(w);
 }
 
@@ -162,4 +175,28 @@ void ctl_status_json(const struct ctl *ctl, struct buf *out)
     write_sync(&w, ctl->sb);
     json_kv_int(&w, "data_version", (int64_t)atomic_load(&ctl->sb->data_version));
     json_object_end(&w);
+}
+
+void ctl_workers_json(const struct ctl *ctl, struct buf *out)
+{
+    struct json_writer w;
+
+    json_writer_init(&w, out);
+    json_object_begin(&w);
+    write_processes(&w, ctl->sb, "workers", true);
+    write_processes(&w, ctl->sb, "helpers", false);
+    json_object_end(&w);
+}
+
+int ctl_print_json(const struct ctl *ctl, void (*write)(const struct ctl *ctl, struct buf *out))
+{
+    struct buf out;
+    bool good;
+
+    buf_init(&out, MAX_JSON);
+    write(ctl, &out);
+    buf_add_char(&out, '\n');
+    good = !out.failed && fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+    buf_free(&out);
+    return good ? CTL_OK : ctl_fail(CTL_FAILED, "cannot write the answer");
 }

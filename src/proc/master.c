@@ -114,6 +114,7 @@ static bool boot_scoreboard(struct master *m)
     sb_text_set(&m->env.sb->listen, "%s", address);
     atomic_store(&m->env.sb->master_pid, getpid());
     atomic_store(&m->env.sb->generation, m->rehearsing ? 0 : m->serving);
+    atomic_store(&m->env.sb->workers, m->workers);
     atomic_store(&m->env.sb->master_beat_ns, m->now_ns);
     return true;
 }
@@ -198,6 +199,7 @@ static void heed_signals(struct master *m)
         upgrade_begin(m);
     if (signals_take(SIGNALS_USR1))
         children_wake_sync(m);
+    m->resize += signals_take(SIGNALS_TTIN) - signals_take(SIGNALS_TTOU);
 }
 
 /* Serving. */
@@ -312,6 +314,7 @@ static void turn(struct master *m)
         boot_step(m);
     reload_step(m);
     upgrade_step(m);
+    resize_step(m);
     tell_systemd(m);
 }
 

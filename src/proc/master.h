@@ -4,8 +4,8 @@
  * It has no event base, takes no lock in shared memory, opens no database and
  * reads nothing from a client; it never blocks but in signals_wait. The parts:
  * master.c the boot order, the loop and the end; children.c who runs; obituary.c
- * why one died; reload.c the change of generations; upgrade.c that of the executable, adopt.c the children it left.
- * All decisions of time are policy's.
+ * why one died; reload.c the change of generations, resize.c of their size; upgrade.c that of the executable, adopt.c
+ * the children it left. All decisions of time are policy's.
  */
 #ifndef PROC_MASTER_H
 #define PROC_MASTER_H
@@ -75,6 +75,7 @@ struct master {
     struct policy_bucket storm;
     struct child children[SB_SLOTS];
     unsigned workers; /* a generation's */
+    int resize;       /* so many more are wanted */
     enum master_phase phase;
     int exit_status;
     uint64_t now_ns, awake_ns; /* this turn; since when we run without a gap */
@@ -144,6 +145,10 @@ void reload_step(struct master *m); /* decides about the generation that starts 
 void reload_abort(struct master *m, const char *why);
 /* A generation of m->fresh beside the serving one. */
 void reload_start_generation(struct master *m, uint64_t started_ns);
+
+/* resize.c */
+
+void resize_step(struct master *m);
 
 /* upgrade.c */
 

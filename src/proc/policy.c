@@ -291,3 +291,11 @@ uint64_t policy_heir_started_ns(const struct policy_limits *l, uint64_t over_ns)
 
     return over_ns > before ? over_ns - before : 0;
 }
+
+unsigned policy_resize(unsigned workers, int more, unsigned most)
+{
+    if (more < 0 && workers <= (unsigned)-more)
+        return 1;
+    workers += (unsigned)more;
+    return workers < most ? workers : most;
+}

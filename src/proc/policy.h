@@ -170,6 +170,9 @@ uint64_t policy_rehearsal_ns(const struct policy_limits *l);
  */
 uint64_t policy_heir_started_ns(const struct policy_limits *l, uint64_t over_ns);
 
+/* Workers of a generation that has `workers` and is told so many more (or fewer), within its bounds. */
+unsigned policy_resize(unsigned workers, int more, unsigned most);
+
 /* Age of a stamp another process wrote; one from the future (rubbish) counts as never written. */
 uint64_t policy_age_ns(uint64_t stamp_ns, uint64_t floor_ns, uint64_t now);
 

@@ -19,6 +19,8 @@ const struct signals_row signals_table[SIGNALS_COUNT] = {
     [SIGNALS_HUP] = { SIGHUP, "HUP", "reload", "read the configuration again and change generations" },
     [SIGNALS_USR2] = { SIGUSR2, "USR2", "upgrade", "execute the installed program in place and change generations" },
     [SIGNALS_USR1] = { SIGUSR1, "USR1", "sync", "sync now, as the mailbox asks or else incrementally" },
+    [SIGNALS_TTIN] = { SIGTTIN, "TTIN", "workers +1", "one worker more" },
+    [SIGNALS_TTOU] = { SIGTTOU, "TTOU", "workers -1", "one worker fewer" },
 };
 
 static volatile sig_atomic_t flags[SIGNALS_COUNT];

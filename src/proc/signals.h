@@ -16,6 +16,8 @@ enum signals_flag {
     SIGNALS_HUP,
     SIGNALS_USR2,
     SIGNALS_USR1,
+    SIGNALS_TTIN,
+    SIGNALS_TTOU,
     SIGNALS_COUNT
 };
 

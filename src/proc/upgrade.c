@@ -355,6 +355,7 @@ void upgrade_complete(struct master *m)
             log_debug("cannot publish the scoreboard: %s", strerror(errno));
     }
     sb_text_set(&m->env.sb->version, "%s", PACKAGE_VERSION);
+    atomic_store(&m->env.sb->workers, m->workers);
     m->env.private_fds[SPAWN_IMAGE] = m->succession->from.next_fd;
     succession_end(m->succession);
     event_log(EVENT_UPGRADE_COMPLETED, f, 5, "patrond %s serves, it was %s", PACKAGE_VERSION,

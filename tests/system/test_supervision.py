@@ -398,6 +398,41 @@ def test_second_reload_ends_the_first_ones_drain(server):
             assert s.recv(1) == b""
 
 
+# More workers and fewer.
+
+def test_workers_on_demand(server):
+    p = server()
+    with load(p, clients=8) as l:
+        l.wait_requests(100)
+        answer = p.ctl("workers", "+1")
+        assert answer.returncode == 0 and answer.stdout.startswith("3 workers serve"), answer.stderr
+        assert len(p.workers()) == 3
+        assert " workers=3 " in p.wait_event("reloaded")
+        p.write_settings(SLOW_REQUEST_MS=321)
+        assert p.ctl("reload").returncode == 0
+        wait_until(lambda: len(p.workers()) == 3 and {w["generation"] for w in workers(p)} == {2}, 10, "three new workers")
+        for expected in [2, 1]:
+            assert p.ctl("workers", "-1").returncode == 0
+            wait_until(lambda: len(p.workers()) == expected, 10, f"{expected} workers")
+            l.wait_requests(100)
+    assert not l.failures, l.failures[:5]
+    answer = p.ctl("workers", "-1")
+    assert answer.returncode == 1 and "from 1 to 64" in answer.stderr
+    assert not p.events("worker_crashed") and not p.events("worker_recycled")
+
+
+def test_top_shows_rates(server):
+    p = server()
+    with load(p) as l:
+        l.wait_requests(50)
+        answer = p.ctl("top", "-n", "2")
+    assert answer.returncode == 0, answer.stderr
+    pictures = re.findall(r"^requests +([0-9.]+)/s +5xx 0.00 %", answer.stdout, re.M)
+    assert len(pictures) == 2 and all(float(r) > 10 for r in pictures)
+    assert len(re.findall(r"^worker [01] ", answer.stdout, re.M)) == 4
+    assert p.ctl("top", "-d", "soon").returncode == 2
+
+
 # Stopping.
 
 def test_term_lets_requests_end(server):

@@ -63,6 +63,10 @@ static void counters_sum_over_processes(void **state)
     scoreboard_release(sb, other);
     assert_int_equal(metrics_total(sb, METRIC_HTTP_REQUESTS, METRIC_GET, 1, METRIC_STATUS_2XX), 7);
     assert_int_equal(metrics_total_all(sb, METRIC_HTTP_REQUESTS), 8);
+    assert_int_equal(metrics_total_where(sb, METRIC_HTTP_REQUESTS, 0, METRIC_POST), 1);
+    assert_int_equal(metrics_total_where(sb, METRIC_HTTP_REQUESTS, 1, 1), 7);
+    assert_int_equal(metrics_total_where(sb, METRIC_HTTP_REQUESTS, 2, METRIC_STATUS_4XX), 1);
+    assert_int_equal(metrics_total_where(sb, METRIC_HTTP_REQUESTS, 2, METRIC_STATUS_5XX), 0);
     assert_string_equal(family(METRIC_HTTP_REQUESTS),
                         "# HELP http_requests_total Answered HTTP requests.\n"
                         "# TYPE http_requests_total counter\n"

@@ -563,6 +563,17 @@ static void test_boot_fails_only_when_nobody_can_live(void **state)
 
 /* Balance. */
 
+static void test_resize_keeps_its_bounds(void **state)
+{
+    (void)state;
+    assert_int_equal(policy_resize(2, 1, 64), 3);
+    assert_int_equal(policy_resize(2, -1, 64), 1);
+    assert_int_equal(policy_resize(1, -1, 64), 1);
+    assert_int_equal(policy_resize(3, -7, 64), 1);
+    assert_int_equal(policy_resize(64, 1, 64), 64);
+    assert_int_equal(policy_resize(5, 0, 64), 5);
+}
+
 static void test_upgrade_is_over_in_time(void **state)
 {
     uint64_t over = T0 + limits.ready_ns;
@@ -653,6 +664,7 @@ int main(void)
         cmocka_unit_test(test_config_exit_is_never_restarted),
         cmocka_unit_test(test_reload_is_all_or_nothing),
         cmocka_unit_test(test_boot_fails_only_when_nobody_can_live),
+        cmocka_unit_test(test_resize_keeps_its_bounds),
         cmocka_unit_test(test_upgrade_is_over_in_time),
         cmocka_unit_test(test_balance_pauses_the_fuller_worker),
         cmocka_unit_test(test_balance_waits_briefly),
