@@ -88,8 +88,7 @@ int main(int argc, char **argv)
                                              "cross_sell", "seasonal", "acquisition" };
     static const char *const searches[] = {
         "{\"filters\":{\"ltv_min\":50,\"churn_risk_max\":0.6,\"last_purchase_days_max\":400},\"limit\":100}",
-        "{\"filters\":{\"segment\":{\"lifecycle\":[\"active\",\"cooling\"]},\"aov_min\":20},\"sort_by\":\"impact\","
-        "\"limit\":1000}",
+        "{\"filters\":{\"segment\":{\"lifecycle\":\"active\"},\"aov_min\":20},\"sort_by\":\"impact\",\"limit\":1000}",
         "{\"filters\":{\"rfm_group\":\"CHAMPIONS\",\"is_b2b\":true},\"sort_by\":\"aov_asc\",\"limit\":100}",
     };
     long rows = argc > 1 ? strtol(argv[1], NULL, 10) : 1000000;

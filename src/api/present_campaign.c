@@ -1,61 +1,54 @@
 /*
- * present_campaign: see the header. One pass over the columns keeps the best customers in a heap.
+ * present_campaign: see the header. A campaign is a query: its type's rule says the filters and the sort.
  */
 #include "api/present_campaign.h"
-
-#include <math.h>
 
 #include "api/answer.h"
 #include "api/present.h"
 #include "api/present_archetype.h"
 #include "api/search_request.h"
+#include "data/select.h"
 #include "data/topn.h"
 
-struct picked {
-    struct topn best;
-    uint64_t candidates;
+/* What a value is sorted by, and what that is in the unit of the score. */
+static const struct {
+    enum population_order order;
+    double unit;
+} values[] = {
+    [CAMPAIGN_AT_RISK] = { POPULATION_BY_IMPACT, 0.01 },
+    [CAMPAIGN_KEPT] = { POPULATION_BY_KEPT, 0.01 },
+    [CAMPAIGN_FUTURE] = { POPULATION_BY_CLV, 1 },
+    [CAMPAIGN_ORDERS_KEPT] = { POPULATION_BY_ORDERS_KEPT, 1 },
 };
 
-static uint8_t word_at(uint64_t words, unsigned axis)
+/* Everyone with a score whom the rule names. */
+static struct select_query query_of(const struct campaign_request *r)
 {
-    return (uint8_t)(words >> 4 * axis & 15);
+    const struct campaign_rule *rule = campaign_rule(r->type);
+    struct select_query q = { .filters = { .is_b2b = -1, .churn = { .has_least = true, .least = 0 } },
+                              .sort = values[rule->value].order,
+                              .limit = r->target_size };
+
+    for (unsigned axis = 0; axis < POPULATION_AXES; axis++)
+        q.filters.axis_words[axis] = rule->words[axis];
+    q.filters.orders = (struct select_range_i64){ .has_least = rule->min_orders > 0, .least = rule->min_orders };
+    q.filters.ltv_cents = (struct select_range_i64){ .has_least = true, .least = search_least_cents(r->min_ltv) };
+    return q;
 }
 
-/* Scores are of floats and cents; unscored customers are no candidates. */
-static void pick(const struct population *p, const struct campaign_request *r, struct picked *picked)
+static void write_customers(struct json_writer *w, const struct dataset *d, const struct campaign_request *r,
+                            const struct select_result *best)
 {
-    int64_t least_cents = search_least_cents(r->min_ltv);
+    enum campaign_value value = campaign_rule(r->type)->value;
+    const struct population *p = d->population;
 
-    for (size_t i = 0; i < p->count; i++) {
-        double score;
-
-        if (p->ltv_cents[i] < least_cents || isnan(p->churn[i]))
-            continue;
-        struct campaign_customer c = {
-            .ltv = (double)p->ltv_cents[i] / 100,
-            .churn = (double)p->churn[i],
-            .predicted_clv = (double)p->predicted_clv[i],
-            .orders = p->orders[i],
-            .lifecycle = word_at(p->words[i], AXIS_LIFECYCLE),
-            .category_affinity = word_at(p->words[i], AXIS_CATEGORY_AFFINITY),
-            .shopping_cadence = word_at(p->words[i], AXIS_SHOPPING_CADENCE),
-        };
-        if (!campaign_score(r->type, &c, &score))
-            continue;
-        picked->candidates++;
-        topn_add(&picked->best, (struct topn_item){ -score, (uint32_t)i });
-    }
-    topn_sort(&picked->best);
-}
-
-static void write_customers(struct json_writer *w, const struct dataset *d, const struct topn *best)
-{
     json_key(w, "recommended_customers");
     json_array_begin(w);
     for (size_t i = 0; i < best->count; i++) {
         if (i > 0)
             buf_add_char(w->out, ',');
-        present_campaign_item(w->out, d, &d->population->rows[best->heap[i].number], -best->heap[i].key);
+        present_campaign_item(w->out, d, &p->rows[best->rows[i]],
+                              values[value].unit * select_sort_value(p, values[value].order, best->rows[i]));
     }
     json_array_end(w);
 }
@@ -65,20 +58,20 @@ struct list_totals {
     double churn; /* mean */
 };
 
-static struct list_totals total_of(const struct population *p, const struct topn *best)
+static struct list_totals total_of(const struct population *p, const struct select_result *best)
 {
     struct list_totals t = { 0, 0 };
 
     for (size_t i = 0; i < best->count; i++) {
-        t.ltv_cents += p->ltv_cents[best->heap[i].number];
-        t.churn += (double)p->churn[best->heap[i].number];
+        t.ltv_cents += p->ltv_cents[best->rows[i]];
+        t.churn += (double)p->churn[best->rows[i]];
     }
     t.churn = answer_ratio(t.churn, (double)best->count);
     return t;
 }
 
 /* False: no memory. */
-static bool write_archetypes(struct json_writer *w, const struct population *p, const struct topn *best,
+static bool write_archetypes(struct json_writer *w, const struct population *p, const struct select_result *best,
                              struct arena *a)
 {
     uint32_t *members = arena_calloc(a, p->archetype_count + 1, sizeof(*members));
@@ -87,7 +80,7 @@ static bool write_archetypes(struct json_writer *w, const struct population *p, 
     if (members == NULL)
         return false;
     for (size_t i = 0; i < best->count; i++) {
-        uint32_t archetype = p->rows[best->heap[i].number].archetype;
+        uint32_t archetype = p->rows[best->rows[i]].archetype;
         if (archetype < p->archetype_count)
             members[archetype]++;
     }
@@ -116,28 +109,26 @@ bool present_campaign(struct json_writer *w, const struct dataset *d, const stru
                       struct arena *a)
 {
     const struct population *p = d->population;
-    size_t wanted = r->target_size < p->count ? r->target_size : p->count;
-    struct picked picked = { .best = { .heap = arena_calloc(a, wanted + 1, sizeof(struct topn_item)),
-                                       .wanted = wanted } };
+    struct select_query query = query_of(r);
+    struct select_result best;
 
-    if (picked.best.heap == NULL)
+    if (!select_run(p, &query, a, &best))
         return false;
-    pick(p, r, &picked);
-    struct list_totals t = total_of(p, &picked.best);
+    struct list_totals t = total_of(p, &best);
     json_object_begin(w);
     json_kv_cstr(w, "campaign_type", campaign_type_name(r->type));
     json_kv_int(w, "target_size_requested", (int64_t)r->target_size);
-    json_kv_int(w, "recommendations_count", (int64_t)picked.best.count);
-    write_customers(w, d, &picked.best);
-    write_aggregates(w, r, &t, picked.best.count);
-    if (!write_archetypes(w, p, &picked.best, a))
+    json_kv_int(w, "recommendations_count", (int64_t)best.count);
+    write_customers(w, d, r, &best);
+    write_aggregates(w, r, &t, best.count);
+    if (!write_archetypes(w, p, &best, a))
         return false;
-    json_kv_cstr(w, "campaign_recommendations", campaign_advice(r->type));
+    json_kv_cstr(w, "campaign_recommendations", campaign_rule(r->type)->advice);
     json_kv_int(w, "target_size", (int64_t)r->target_size);
     json_kv_fixed(w, "min_ltv_filter", r->min_ltv, 2);
     json_kv_cents(w, "total_potential_ltv", t.ltv_cents);
     json_kv_fixed(w, "avg_churn_risk", t.churn, 4);
-    json_kv_int(w, "candidates_found", (int64_t)picked.candidates);
+    json_kv_int(w, "candidates_found", (int64_t)best.total_matches);
     answer_provenance(w, d);
     json_object_end(w);
     return true;

@@ -15,7 +15,7 @@ struct campaign_request {
     double min_ltv; /* money */
 };
 
-/* False: no memory. The arena gives 20 bytes a customer of the list and 4 an archetype. */
+/* False: no memory. */
 bool present_campaign(struct json_writer *w, const struct dataset *d, const struct campaign_request *r,
                       struct arena *a);
 /* The archetypes for a goal, a bare array by member count. False: no memory. */

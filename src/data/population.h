@@ -90,7 +90,11 @@ enum population_order {
     POPULATION_BY_FREQUENCY,
     POPULATION_BY_AOV,
     POPULATION_BY_ORDERS,
-    POPULATION_ORDER_COUNT
+    POPULATION_ORDER_COUNT,
+    /* sort values without an order in the file */
+    POPULATION_BY_CLV = POPULATION_ORDER_COUNT, /* predicted_clv */
+    POPULATION_BY_KEPT,                         /* net sales x (1 - churn) */
+    POPULATION_BY_ORDERS_KEPT                   /* orders x (1 - churn) */
 };
 
 struct population_section {

@@ -53,8 +53,12 @@ double select_sort_value(const struct population *p, enum population_order sort,
         return p->orders[row] > 0 ? (double)p->ltv_cents[row] / p->orders[row] : 0;
     case POPULATION_BY_ORDERS:
         return p->orders[row];
-    case POPULATION_ORDER_COUNT:
-        break;
+    case POPULATION_BY_CLV:
+        return isnan(p->churn[row]) ? SELECT_UNSCORED : (double)p->predicted_clv[row] + 0.0;
+    case POPULATION_BY_KEPT:
+        return isnan(p->churn[row]) ? SELECT_UNSCORED : (double)p->ltv_cents[row] * (1 - (double)p->churn[row]) + 0.0;
+    case POPULATION_BY_ORDERS_KEPT:
+        return isnan(p->churn[row]) ? SELECT_UNSCORED : (double)p->orders[row] * (1 - (double)p->churn[row]);
     }
     return 0;
 }
@@ -141,10 +145,13 @@ static void walk_descending(struct page *g)
     }
 }
 
-/* False when the steps did not suffice. */
+/* False when the steps did not suffice, or when there is no order to walk. */
 static bool walk_order(struct page *g)
 {
     const struct select_cursor *c = &g->q->cursor;
+
+    if (g->q->sort >= POPULATION_ORDER_COUNT)
+        return false;
     double expected = (double)g->p->count * (double)g->wanted / (double)g->matches;
 
     g->steps = g->bits ? STEPS_FREE + STEPS_PER_MATCH * (size_t)g->matches : SIZE_MAX;
@@ -157,6 +164,16 @@ static bool walk_order(struct page *g)
     return g->count == g->wanted || g->steps > 0;
 }
 
+/* Matches among 64 rows. */
+static inline uint64_t bits_at(const struct page *g, size_t word)
+{
+    size_t rest = g->p->count - word * 64;
+
+    if (g->bits)
+        return g->bits[word];
+    return rest < 64 ? (1ULL << rest) - 1 : UINT64_MAX;
+}
+
 /* Keeps the first of the matches behind the cursor. */
 static void gather_matches(const struct page *g, struct topn *first)
 {
@@ -164,7 +181,7 @@ static void gather_matches(const struct page *g, struct topn *first)
     double sign = g->q->ascending ? 1 : -1, key = sign * c->key;
 
     for (size_t word = 0; word < (g->p->count + 63) / 64; word++) {
-        for (uint64_t left = g->bits[word]; left != 0; left &= left - 1) {
+        for (uint64_t left = bits_at(g, word); left != 0; left &= left - 1) {
             uint32_t row = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(left);
             struct topn_item it = { sign * select_sort_value(g->p, g->q->sort, row), row };
             if (c->present && (it.key < key || (it.key == key && row < g->cursor_row)))

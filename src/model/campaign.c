@@ -19,105 +19,73 @@ enum {
     REPURCHASE_CONSUMABLE = 3
 };
 
-static bool anyone(const struct campaign_customer *c)
-{
-    return c->orders > 0;
-}
+#define WORD(w)     (uint16_t)(1U << (w))
+#define NOT_DORMANT (WORD(LIFECYCLE_ACTIVE) | WORD(LIFECYCLE_COOLING) | WORD(LIFECYCLE_LAPSING))
 
-static bool not_dormant(const struct campaign_customer *c)
-{
-    return c->lifecycle < LIFECYCLE_DORMANT;
-}
-
-static bool dormant(const struct campaign_customer *c)
-{
-    return c->lifecycle == LIFECYCLE_DORMANT;
-}
-
-static bool loyal(const struct campaign_customer *c)
-{
-    return c->orders >= 3 && c->lifecycle == LIFECYCLE_ACTIVE;
-}
-
-static bool narrow(const struct campaign_customer *c)
-{
-    return (c->category_affinity == AFFINITY_SPECIALIZED || c->category_affinity == AFFINITY_LOYAL) &&
-           c->lifecycle <= LIFECYCLE_COOLING;
-}
-
-static bool seasonal(const struct campaign_customer *c)
-{
-    return c->shopping_cadence == CADENCE_HOLIDAY || c->shopping_cadence == CADENCE_SEASONAL;
-}
-
-static bool advocate(const struct campaign_customer *c)
-{
-    return c->orders >= 3;
-}
-
-static double at_risk(const struct campaign_customer *c)
-{
-    return c->ltv * c->churn;
-}
-
-static double kept(const struct campaign_customer *c)
-{
-    return c->ltv * (1 - c->churn);
-}
-
-static double future(const struct campaign_customer *c)
-{
-    return c->predicted_clv;
-}
-
-static double orders_kept(const struct campaign_customer *c)
-{
-    return c->orders * (1 - c->churn);
-}
-
-static const struct {
-    const char *name;
-    bool (*candidate)(const struct campaign_customer *c);
-    double (*score)(const struct campaign_customer *c);
-    const char *advice;
-} types[CAMPAIGN_TYPES] = {
-    [CAMPAIGN_RETENTION] = { "retention", not_dormant, at_risk,
-                             "Focus on preventing churn from high-value customers" },
-    [CAMPAIGN_GROWTH] = { "growth", anyone, kept, "Grow the spend of valuable customers who are likely to return" },
-    [CAMPAIGN_WINBACK] = { "winback", dormant, at_risk, "Win back valuable customers who have stopped ordering" },
-    [CAMPAIGN_LOYALTY] = { "loyalty", loyal, future,
-                           "Reward active repeat customers with the highest expected value" },
-    [CAMPAIGN_CROSS_SELL] = { "cross_sell", narrow, future,
-                              "Introduce further categories to customers who buy from few" },
-    [CAMPAIGN_SEASONAL] = { "seasonal", seasonal, kept, "Reach seasonal buyers before their season starts" },
-    [CAMPAIGN_ACQUISITION] = { "acquisition", advocate, orders_kept,
-                               "Ask satisfied repeat customers to refer new ones" },
+/* clang-format off */
+static const struct campaign_rule rules[CAMPAIGN_TYPES] = {
+    [CAMPAIGN_RETENTION] = {
+        .name = "retention",
+        .advice = "Focus on preventing churn from high-value customers",
+        .value = CAMPAIGN_AT_RISK,
+        .words = { [AXIS_LIFECYCLE] = NOT_DORMANT },
+    },
+    [CAMPAIGN_GROWTH] = {
+        .name = "growth",
+        .advice = "Grow the spend of valuable customers who are likely to return",
+        .value = CAMPAIGN_KEPT,
+    },
+    [CAMPAIGN_WINBACK] = {
+        .name = "winback",
+        .advice = "Win back valuable customers who have stopped ordering",
+        .value = CAMPAIGN_AT_RISK,
+        .words = { [AXIS_LIFECYCLE] = WORD(LIFECYCLE_DORMANT) },
+    },
+    [CAMPAIGN_LOYALTY] = {
+        .name = "loyalty",
+        .advice = "Reward active repeat customers with the highest expected value",
+        .value = CAMPAIGN_FUTURE,
+        .min_orders = 3,
+        .words = { [AXIS_LIFECYCLE] = WORD(LIFECYCLE_ACTIVE) },
+    },
+    [CAMPAIGN_CROSS_SELL] = {
+        .name = "cross_sell",
+        .advice = "Introduce further categories to customers who buy from few",
+        .value = CAMPAIGN_FUTURE,
+        .words = { [AXIS_LIFECYCLE] = WORD(LIFECYCLE_ACTIVE) | WORD(LIFECYCLE_COOLING),
+                   [AXIS_CATEGORY_AFFINITY] = WORD(AFFINITY_SPECIALIZED) | WORD(AFFINITY_LOYAL) },
+    },
+    [CAMPAIGN_SEASONAL] = {
+        .name = "seasonal",
+        .advice = "Reach seasonal buyers before their season starts",
+        .value = CAMPAIGN_KEPT,
+        .words = { [AXIS_SHOPPING_CADENCE] = WORD(CADENCE_HOLIDAY) | WORD(CADENCE_SEASONAL) },
+    },
+    [CAMPAIGN_ACQUISITION] = {
+        .name = "acquisition",
+        .advice = "Ask satisfied repeat customers to refer new ones",
+        .value = CAMPAIGN_ORDERS_KEPT,
+        .min_orders = 3,
+    },
 };
+/* clang-format on */
+
+const struct campaign_rule *campaign_rule(enum campaign_type type)
+{
+    return &rules[type];
+}
 
 const char *campaign_type_name(unsigned type)
 {
-    return type < CAMPAIGN_TYPES ? types[type].name : NULL;
+    return type < CAMPAIGN_TYPES ? rules[type].name : NULL;
 }
 
 int campaign_type_parse(struct str word)
 {
     for (int i = 0; i < CAMPAIGN_TYPES; i++)
-        if (str_eq_lit(word, types[i].name))
+        if (str_eq_lit(word, rules[i].name))
             return i;
     return -1;
-}
-
-const char *campaign_advice(enum campaign_type type)
-{
-    return types[type].advice;
-}
-
-bool campaign_score(enum campaign_type type, const struct campaign_customer *c, double *score)
-{
-    if (!types[type].candidate(c))
-        return false;
-    *score = types[type].score(c);
-    return true;
 }
 
 static const struct {

@@ -21,18 +21,25 @@ enum campaign_type {
     CAMPAIGN_TYPES
 };
 
-struct campaign_customer {
-    double ltv, churn, predicted_clv;
-    uint32_t orders;
-    uint8_t lifecycle, category_affinity, shopping_cadence; /* dominant words */
+/* What the customers of a campaign are ranked by. */
+enum campaign_value {
+    CAMPAIGN_AT_RISK,    /* LTV x churn */
+    CAMPAIGN_KEPT,       /* LTV x (1 - churn) */
+    CAMPAIGN_FUTURE,     /* predicted CLV */
+    CAMPAIGN_ORDERS_KEPT /* orders x (1 - churn) */
 };
 
-const char *campaign_type_name(unsigned type);        /* "retention", …; NULL past the end */
-int campaign_type_parse(struct str word);             /* -1: none */
-const char *campaign_advice(enum campaign_type type); /* one sentence */
-/* False: no candidate. */
-bool campaign_score(enum campaign_type type, const struct campaign_customer *c, double *score);
+struct campaign_rule {
+    const char *name, *advice; /* "retention"; one sentence */
+    enum campaign_value value;
+    uint32_t min_orders;
+    uint16_t words[AXIS_COUNT]; /* bit sets of accepted dominant words; 0: any */
+};
 
+/* Whom the type is for. */
+const struct campaign_rule *campaign_rule(enum campaign_type type);
+const char *campaign_type_name(unsigned type); /* "retention", …; NULL past the end */
+int campaign_type_parse(struct str word);      /* -1: none */
 enum campaign_goal {
     CAMPAIGN_GOAL_SUBSCRIPTION,
     CAMPAIGN_GOAL_RETENTION,

@@ -284,34 +284,50 @@ static void archetypes_are_stable(void **state)
             assert_true(strlen(axes_vocab[i].words[k].name) + strlen(axes_vocab[i].name) < 45);
 }
 
+static bool accepts(enum campaign_type type, enum axis_id axis, const char *name)
+{
+    uint16_t words = campaign_rule(type)->words[axis];
+
+    return words == 0 || (words >> word(axis, name) & 1);
+}
+
 static void campaigns_choose(void **state)
 {
     (void)state;
-    struct campaign_customer c = { .ltv = 200, .churn = 0.25, .predicted_clv = 90, .orders = 3 };
-    double score = 0;
+    static const struct {
+        enum campaign_type type;
+        enum axis_id axis;
+        const char *yes[4];
+    } rules[] = { { CAMPAIGN_RETENTION, AXIS_LIFECYCLE, { "active", "cooling", "lapsing" } },
+                  { CAMPAIGN_WINBACK, AXIS_LIFECYCLE, { "dormant" } },
+                  { CAMPAIGN_LOYALTY, AXIS_LIFECYCLE, { "active" } },
+                  { CAMPAIGN_CROSS_SELL, AXIS_LIFECYCLE, { "active", "cooling" } },
+                  { CAMPAIGN_CROSS_SELL, AXIS_CATEGORY_AFFINITY, { "specialized", "category_loyal" } },
+                  { CAMPAIGN_SEASONAL, AXIS_SHOPPING_CADENCE, { "holiday", "seasonal" } } };
+    static const uint32_t least[CAMPAIGN_TYPES] = { 0, 0, 0, 3, 0, 0, 3 };
+    static const enum campaign_value value[CAMPAIGN_TYPES] = { CAMPAIGN_AT_RISK,    CAMPAIGN_KEPT,   CAMPAIGN_AT_RISK,
+                                                               CAMPAIGN_FUTURE,     CAMPAIGN_FUTURE, CAMPAIGN_KEPT,
+                                                               CAMPAIGN_ORDERS_KEPT };
+    unsigned restricted = 0;
 
-    c.lifecycle = word(AXIS_LIFECYCLE, "active");
-    c.category_affinity = word(AXIS_CATEGORY_AFFINITY, "category_loyal");
-    c.shopping_cadence = word(AXIS_SHOPPING_CADENCE, "holiday");
-    static const double want[CAMPAIGN_TYPES] = { 50, 150, -1, 90, 90, 150, 2.25 };
-    for (int i = 0; i < CAMPAIGN_TYPES; i++) {
-        assert_int_equal(campaign_type_parse(str_from(campaign_type_name((unsigned)i))), i);
-        assert_non_null(campaign_advice((enum campaign_type)i));
-        assert_int_equal(campaign_score((enum campaign_type)i, &c, &score), want[i] >= 0);
-        if (want[i] >= 0)
-            near(score, want[i], 1e-12);
+    for (unsigned i = 0; i < CAMPAIGN_TYPES; i++) {
+        const struct campaign_rule *rule = campaign_rule((enum campaign_type)i);
+        assert_int_equal(campaign_type_parse(str_from(campaign_type_name(i))), i);
+        assert_non_null(rule->advice);
+        assert_int_equal(rule->min_orders, least[i]);
+        assert_int_equal(rule->value, value[i]);
+        for (unsigned axis = 0; axis < AXIS_COUNT; axis++)
+            restricted += rule->words[axis] != 0;
     }
-    c.lifecycle = word(AXIS_LIFECYCLE, "dormant");
-    c.category_affinity = word(AXIS_CATEGORY_AFFINITY, "multi_category");
-    c.shopping_cadence = word(AXIS_SHOPPING_CADENCE, "weekend");
-    c.orders = 2;
-    static const bool dormant[CAMPAIGN_TYPES] = { false, true, true, false, false, false, false };
-    for (int i = 0; i < CAMPAIGN_TYPES; i++)
-        assert_int_equal(campaign_score((enum campaign_type)i, &c, &score), dormant[i]);
-    c.lifecycle = word(AXIS_LIFECYCLE, "cooling");
-    c.category_affinity = word(AXIS_CATEGORY_AFFINITY, "specialized");
-    c.shopping_cadence = word(AXIS_SHOPPING_CADENCE, "seasonal");
-    assert_true(campaign_score(CAMPAIGN_CROSS_SELL, &c, &score) && campaign_score(CAMPAIGN_SEASONAL, &c, &score));
+    assert_int_equal(restricted, sizeof(rules) / sizeof(rules[0]));
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        for (unsigned w = 0; w < axes_vocab[rules[i].axis].word_count; w++) {
+            const char *name = axes_vocab[rules[i].axis].words[w].name;
+            bool want = false;
+            for (int k = 0; k < 4 && rules[i].yes[k] != NULL; k++)
+                want = want || strcmp(rules[i].yes[k], name) == 0;
+            assert_int_equal(accepts(rules[i].type, rules[i].axis, name), want);
+        }
     assert_int_equal(campaign_type_parse(STR_LIT("spam")), -1);
     assert_null(campaign_type_name(CAMPAIGN_TYPES));
 }

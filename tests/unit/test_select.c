@@ -19,6 +19,7 @@
 #include "population_fixture.h"
 
 #define ARENA_BYTES (4U << 20)
+#define SORTS       (POPULATION_BY_ORDERS_KEPT + 1)
 
 static const char *dir;
 
@@ -100,6 +101,12 @@ static double reference_value(const struct population *p, enum population_order 
         return population_orders_per_year(p, r);
     case POPULATION_BY_AOV:
         return (double)population_net_cents(r) / r->orders;
+    case POPULATION_BY_CLV:
+        return scored ? (double)r->predicted_clv : -INFINITY;
+    case POPULATION_BY_KEPT:
+        return scored ? (double)population_net_cents(r) * (1 - (double)r->churn) : -INFINITY;
+    case POPULATION_BY_ORDERS_KEPT:
+        return scored ? r->orders * (1 - (double)r->churn) : -INFINITY;
     default:
         return r->orders;
     }
@@ -224,7 +231,7 @@ static void random_queries(const struct fixture_shape *shape, uint64_t version, 
 
     arena_init(&a, ARENA_BYTES);
     for (unsigned i = 0; i < queries; i++)
-        for (unsigned sort = 0; sort < POPULATION_ORDER_COUNT; sort++)
+        for (unsigned sort = 0; sort < SORTS; sort++)
             for (unsigned ascending = 0; ascending < 2; ascending++) {
                 struct select_query q = { .filters = random_filters(1 + i % 8, shape->spread),
                                           .sort = (enum population_order)sort,
@@ -277,7 +284,7 @@ static void rare_matches_page_by_page(void **state)
     struct arena a;
 
     arena_init(&a, ARENA_BYTES);
-    for (unsigned i = 0; i < 6 * POPULATION_ORDER_COUNT; i++) {
+    for (unsigned i = 0; i < 6 * SORTS; i++) {
         struct select_query q = {
             .filters = { .is_b2b = -1 }, .sort = (enum population_order)(i / 6), .ascending = i & 1, .limit = 25 + i
         };
@@ -366,7 +373,7 @@ static void cursor_outlives_its_row(void **state)
     arena_init(&a, ARENA_BYTES);
     for (unsigned i = 0; i < 400; i++) {
         struct select_query q = { .filters = { .is_b2b = -1 },
-                                  .sort = (enum population_order)(i % POPULATION_ORDER_COUNT),
+                                  .sort = (enum population_order)(i % SORTS),
                                   .ascending = i / 7 % 2,
                                   .limit = 50 };
         if (i % 3 == 0)
