@@ -93,6 +93,15 @@ def test_every_value_arrives_as_it_is(source, reading, table):
     assert (least["order_id"], least["order_date"]) == (-5, datetime.datetime(1, 1, 1))
 
 
+def test_what_is_no_text_is_told(source, reading, table):
+    """A lone half of a surrogate pair has no UTF-8."""
+    source.rows = [line(1, 7, "2024-01-01", product_name="a\ud800b", category="x\udc00")]
+    patrond = reading(source)
+    assert patrond.sync("full")["rows_skipped"] == 0
+    assert table.rows("SELECT product_name, category FROM combined_sales") == [("a?b", "x?")]
+    assert any("no valid text" in l for l in patrond.events("sync_progress"))
+
+
 def test_other_types_of_the_same_values(own_source, reading, table):
     own_source.rows = [line(1000 + i, 7, f"2024-01-{1 + i // 40:02}", f"{i}.25", created_at="2024-01-01 10:20:30.997",
                             latitude=48.85) for i in range(400)]

@@ -138,16 +138,17 @@ def _sized(data):
 
 
 def _encode_text(t):
-    codec = "utf-16-le" if t.name.startswith("n") else "cp1252"
+    # A lone surrogate is sent as it is: SQL Server holds such text as well.
+    codec, lost = ("utf-16-le", "surrogatepass") if t.name.startswith("n") else ("cp1252", "replace")
     if t.length == MAX:
         def encode(v):
-            data = v.encode(codec, "replace")
+            data = v.encode(codec, lost)
             chunk = struct.pack("<I", len(data)) + data if data else b""
             return struct.pack("<Q", len(data)) + chunk + bytes(4)
         return encode
     if t.name in ("char", "nchar"):
-        return lambda v: (lambda d: struct.pack("<H", len(d)) + d)(v.ljust(t.length).encode(codec, "replace"))
-    return lambda v: (lambda d: struct.pack("<H", len(d)) + d)(v.encode(codec, "replace"))
+        return lambda v: (lambda d: struct.pack("<H", len(d)) + d)(v.ljust(t.length).encode(codec, lost))
+    return lambda v: (lambda d: struct.pack("<H", len(d)) + d)(v.encode(codec, lost))
 
 
 def _encode_binary(t):
