@@ -200,6 +200,35 @@ size_t fmt_fixed(char *dst, double v, int decimals)
     return n + put_part(dst + n, r.part, decimals);
 }
 
+/*
+ * Coordinates and their like: at most six decimals and 15 digits, so the text is the shortest, and dividing gives the
+ * same double as reading it. 0: it is another number.
+ */
+static size_t put_six_decimals(char *dst, double v)
+{
+    const uint64_t scale = 1000000;
+    double magnitude = fabs(v);
+    size_t n = 0;
+
+    if (magnitude < 1e-4 || magnitude >= 1e9) /* behind these %g writes an exponent, or there are more digits */
+        return 0;
+    uint64_t scaled = (uint64_t)(magnitude * (double)scale + 0.5);
+    if ((double)scaled / (double)scale != magnitude)
+        return 0;
+    if (v < 0)
+        dst[n++] = '-';
+    n += fmt_u64(dst + n, scaled / scale);
+    uint64_t part = scaled % scale;
+    if (part == 0)
+        return n;
+    dst[n++] = '.';
+    for (uint64_t digit = scale / 10; part > 0; digit /= 10) {
+        dst[n++] = (char)('0' + part / digit);
+        part %= digit;
+    }
+    return n;
+}
+
 size_t fmt_double(char *dst, double v)
 {
     char text[FMT_MAX];
@@ -208,6 +237,9 @@ size_t fmt_double(char *dst, double v)
         v = 0;
     if (fabs(v) < FIXED_LIMIT && v == (double)(int64_t)v && !signbit(v))
         return fmt_u64(dst, (uint64_t)v);
+    size_t plain = put_six_decimals(dst, v);
+    if (plain > 0)
+        return plain;
     for (int precision = 15; precision < 17; precision++) {
         size_t n = put_general(text, v, precision);
         text[n] = '\0';

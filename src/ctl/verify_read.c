@@ -116,7 +116,9 @@ static void read_source(struct verify *v, const struct conf *conf, struct lines 
     struct verify_view *view = &v->views[VERIFY_SOURCE];
     const struct source_ops *ops = source_for(conf);
     uint64_t end_ns = clock_mono_ns() + LIMIT_NS;
-    const struct source_env env = { .conf = conf, .beat = in_time, .note = print_note, .arg = &end_ns };
+    const struct source_env env = {
+        .conf = conf, .beat = in_time, .note = print_note, .arg = &end_ns, .deadline_ns = end_ns
+    };
     struct source_error err = { .text = "out of memory" };
     struct source_row *rows;
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/fmt.h"
 
 #define DECIMAL_MOST 64 /* 38 digits, sign, point */
@@ -87,22 +86,36 @@ enum tds_sql_time tds_value_time(DBPROCESS *db, int column)
     }
 }
 
+/* A separator and so many digits; answers the place behind them. */
+static char *put_digits(char *p, char separator, int v, int digits)
+{
+    if (separator != '\0')
+        *p++ = separator;
+    for (int i = digits - 1; i >= 0; i--, v /= 10)
+        p[i] = (char)('0' + v % 10);
+    return p + digits;
+}
+
 static void put_time(struct buf *out, DBPROCESS *db, int type, const BYTE *data)
 {
     DBDATEREC2 t;
-    char text[CLOCK_TIME_SIZE + 16];
+    char text[TDS_SQL_TIME_SIZE], *p = text;
 
     if (dbanydatecrack(db, &t, type, data) != SUCCEED) {
         buf_add_cstr(out, "?"); /* no time: the row is refused by its check */
         return;
     }
-    int n = snprintf(text, sizeof(text), "%04d-%02d-%02d", (int)t.dateyear, (int)t.datemonth + 1, (int)t.datedmonth);
-    if (type != SYBMSDATE)
-        n += snprintf(text + n, sizeof(text) - (size_t)n, " %02d:%02d:%02d", (int)t.datehour, (int)t.dateminute,
-                      (int)t.datesecond);
+    p = put_digits(p, '\0', t.dateyear, 4);
+    p = put_digits(p, '-', t.datemonth + 1, 2);
+    p = put_digits(p, '-', t.datedmonth, 2);
+    if (type != SYBMSDATE) {
+        p = put_digits(p, ' ', t.datehour, 2);
+        p = put_digits(p, ':', t.dateminute, 2);
+        p = put_digits(p, ':', t.datesecond, 2);
+    }
     if (t.datensecond > 0)
-        n += snprintf(text + n, sizeof(text) - (size_t)n, ".%07d", (int)t.datensecond / 100);
-    buf_add(out, text, (size_t)n);
+        p = put_digits(p, '.', t.datensecond / 100, 7);
+    buf_add(out, text, (size_t)(p - text));
 }
 
 static void put_decimal(struct buf *out, DBPROCESS *db, int type, const BYTE *data, DBINT len)
