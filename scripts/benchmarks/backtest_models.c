@@ -9,13 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/str.h"
 #include "model/backtest.h"
 #include "model/forecast.h"
 #include "model/nextorder.h"
 #include "model/score.h"
 #include "model/train.h"
+
+#define FOLLOW_UP_DAYS 91
 
 struct row {
     int64_t customer;
@@ -90,54 +91,41 @@ static size_t next_customer(size_t i, int32_t as_of_day, struct customer *c)
 
 static void print(const char *name, double value)
 {
-    printf("%s %.6g\n", name, value);
+    printf("%s %.8g\n", name, value);
 }
 
-static void print_quality(const char *what, const struct model_quality *q)
+static void print_quality(const char *what, struct backtest_case *cases, size_t n)
 {
-    printf("%s.auc %.4f\n%s.brier %.4f\n%s.ece %.4f\n", what, q->auc, what, q->brier, what, q->ece);
+    struct model_quality q;
+
+    backtest_quality(cases, n, &q);
+    printf("%s.auc %.6f\n%s.brier %.6f\n%s.ece %.6f\n", what, q.auc, what, q.brier, what, q.ece);
 }
 
-static void print_params(const struct model_params *m, const struct train_report *r)
+static void print_params(const struct model_params *m)
 {
-    const struct model_backtest *b = &m->backtest;
-
-    printf("status %s\ncustomers %lld\nrepeaters %lld\nhistory_days %lld\n", params_status_name(m->status),
-           (long long)m->customers, (long long)m->repeaters, (long long)m->history_days);
-    printf("mbg %.5f %.5f %.5f %.5f ll %.3f identified %lld\n", m->mbg.r, m->mbg.alpha, m->mbg.a, m->mbg.b,
-           m->mbg_log_likelihood, (long long)m->dropout_identified);
-    printf("bg %.5f %.5f %.5f %.5f ll %.3f\n", m->bg.r, m->bg.alpha, m->bg.a, m->bg.b, m->bg_log_likelihood);
-    printf("spend %.5f %.5f %.5f corr %.3f\n", m->spend.p, m->spend.q, m->spend.v, m->spend_correlation);
-    print("net_factor", m->net_factor);
-    print("first_value", m->first_value);
-    print("second_gap_days", m->second_gap_days);
-    printf("reference %.3f %.3f %.3f\n", m->reference_x, m->reference_recency, m->reference_t);
-    printf("acquisition %.3f a week, trend %.4f, damping %.2f, deviation %.3f, monthly %.2f\n", m->acquisition.level,
-           m->acquisition.trend, m->acquisition.damping, m->acquisition.weekly_deviation,
-           m->acquisition.monthly_mean);
-    printf("calibrator in use %lld, customers %.0f, events %.0f\n", (long long)m->calibrator.in_use,
-           m->calibrator.customers, m->calibrator.events);
-    for (int i = 0; i < CALIBRATOR_FEATURES; i++)
-        printf("  coefficient %8.4f mean %8.4f scale %8.4f\n", m->calibrator.coefficient[i], m->calibrator.mean[i],
-               m->calibrator.scale[i]);
-    print("past.base_rate", b->base_rate);
-    print("past.brier_base", b->brier_base);
-    print_quality("past.blend", &b->blend);
-    print_quality("past.plain", &b->plain);
-    print("past.coverage", b->coverage);
-    printf("past.revenue actual %.0f predicted %.0f factor %.3f\n", b->revenue_actual, b->revenue_predicted,
-           b->revenue_factor);
-    printf("past.active actual %.0f predicted %.1f\n", b->active_actual, b->active_predicted);
-    printf("forecast_error %.3f growth_error %.3f\n", m->forecast_error, m->growth_error);
-    for (unsigned i = 0; i < r->steps; i++)
-        printf("step %-28s %4d evaluations %8.2f ms\n", r->step[i].name, r->step[i].evaluations, r->step[i].ms);
+    print("customers", (double)m->customers);
+    print("repeaters", (double)m->repeaters);
+    print("history_days", (double)m->history_days);
+    print("mbg.r", m->mbg.r);
+    print("mbg.alpha", m->mbg.alpha);
+    print("mbg.a", m->mbg.a);
+    print("mbg.b", m->mbg.b);
+    print("mbg.log_likelihood", m->mbg_log_likelihood);
+    print("bg.log_likelihood", m->bg_log_likelihood);
+    print("dropout_identified", (double)m->dropout_identified);
+    print("calibrated", (double)m->calibrator.in_use);
+    print("past.blend.brier", m->backtest.blend.brier);
+    print("past.plain.brier", m->backtest.plain.brier);
+    print("past.coverage", m->backtest.coverage);
+    print("past.revenue_actual", m->backtest.revenue_actual);
+    print("past.revenue_predicted", m->backtest.revenue_predicted);
 }
 
 static void train(int32_t as_of_day, int32_t horizon_days, struct model_params *m)
 {
     static struct train t;
     static struct customer c;
-    struct train_report report;
     void *memory = malloc(train_memory(row_count));
 
     if (memory == NULL)
@@ -148,17 +136,31 @@ static void train(int32_t as_of_day, int32_t horizon_days, struct model_params *
         if (c.known > 0)
             train_add(&t, c.days, c.known, c.net_cents);
     }
-    train_fit(&t, m, clock_mono_ns, &report);
-    print_params(m, &report);
+    train_fit(&t, m, NULL, NULL);
+    print_params(m);
     free(memory);
 }
 
 struct outcome {
-    struct backtest_case *blend, *plain, *alive;
+    struct backtest_case *blend, *plain, *dead;
     size_t n;
-    double returners, inside, below, above, orders, expected;
-    double revenue, new_revenue;
+    double returners, inside, early, late; /* next orders within FOLLOW_UP_DAYS against their 80 % intervals */
+    double orders, expected;               /* in the horizon */
+    double revenue;                        /* in FOLLOW_UP_DAYS, new customers included */
 };
+
+static void judge_date(const struct model_params *m, const struct customer *c, struct outcome *o)
+{
+    struct nextorder next;
+
+    if (c->next_days == 0 || c->next_days > FOLLOW_UP_DAYS)
+        return;
+    nextorder_predict(m, &c->input.history, &next);
+    o->returners += 1;
+    o->early += next.dated && c->next_days < next.low_days;
+    o->late += !next.dated || c->next_days > next.high_days;
+    o->inside += next.dated && c->next_days >= next.low_days && c->next_days <= next.high_days;
+}
 
 static void judge(const struct model_params *m, int32_t as_of_day, int32_t horizon_days, struct outcome *o,
                   struct forecast_sums *sums)
@@ -168,35 +170,26 @@ static void judge(const struct model_params *m, int32_t as_of_day, int32_t horiz
         .horizon_days = horizon_days, .clv_months = 12, .margin = 1, .annual_discount = 0.1
     };
     struct score s;
-    struct nextorder next;
 
     for (size_t i = 0; i < row_count;) {
         i = next_customer(i, as_of_day, &c);
         for (size_t k = c.known; k < c.n; k++) {
-            if (c.days[k].day > as_of_day + 91)
-                continue;
-            *(c.known > 0 ? &o->revenue : &o->new_revenue) += (double)c.days[k].net_cents / 100;
-            if (c.known > 0 && c.days[k].day <= as_of_day + horizon_days)
-                o->orders += c.days[k].purchase;
+            int32_t ahead = c.days[k].day - as_of_day;
+            o->revenue += ahead > 0 && ahead <= FOLLOW_UP_DAYS ? (double)c.days[k].net_cents / 100 : 0;
+            o->orders += c.known > 0 && ahead <= horizon_days && c.days[k].purchase;
         }
         if (c.known == 0)
             continue;
         score_customer(m, &terms, &c.input, &s);
         forecast_add(sums, &s.path, s.order_value, c.input.days_since <= 365);
-        bool came = c.next_days > 0 && c.next_days <= horizon_days;
+        uint32_t left = c.next_days == 0 || c.next_days > horizon_days;
         const struct mbg_history *h = &c.input.history;
-        double plain = 1 - mbg_p_order(&m->mbg, h->x, (double)h->tx, (double)h->t, horizon_days / 7.0);
-        o->blend[o->n] = (struct backtest_case){ (float)s.churn, 1, !came };
-        o->alive[o->n] = (struct backtest_case){ (float)(1 - s.p_alive), 1, !came };
-        o->plain[o->n++] = (struct backtest_case){ (float)plain, 1, !came };
-        o->expected += mbg_expected_orders(&m->mbg, h->x, (double)h->tx, (double)h->t, horizon_days / 7.0);
-        if (c.next_days == 0 || c.next_days > 91)
-            continue;
-        nextorder_predict(m, h, &next);
-        o->returners += 1;
-        o->inside += next.dated && c.next_days >= next.low_days && c.next_days <= next.high_days;
-        o->below += next.dated && c.next_days < next.low_days;
-        o->above += !next.dated || c.next_days > next.high_days;
+        double x = h->x, tx = (double)h->tx, t = (double)h->t, weeks = horizon_days / 7.0;
+        o->blend[o->n] = (struct backtest_case){ (float)s.churn, 1, left };
+        o->dead[o->n] = (struct backtest_case){ (float)(1 - mbg_p_alive(&m->mbg, x, tx, t)), 1, left };
+        o->plain[o->n++] = (struct backtest_case){ (float)(1 - mbg_p_order(&m->mbg, x, tx, t, weeks)), 1, left };
+        o->expected += mbg_expected_orders(&m->mbg, x, tx, t, weeks);
+        judge_date(m, &c, o);
     }
 }
 
@@ -208,14 +201,31 @@ static void print_forecast(const struct model_params *m, const struct forecast_s
 
     forecast_outlook(m, sums, outlook);
     forecast_revenue(m, outlook, as_of_day, 3, &r);
-    double existing = 0, fresh = 0;
-    for (int i = 0; i < 3; i++) {
-        existing += r.month[i].existing;
-        fresh += r.month[i].new_customers;
-    }
-    printf("forecast of 3 months: %.0f (%.0f … %.0f), existing %.0f, new %.0f\n", r.revenue, r.interval.low,
-           r.interval.high, existing, fresh);
-    printf("came: %.0f, existing %.0f, new %.0f\n", o->revenue + o->new_revenue, o->revenue, o->new_revenue);
+    print("revenue_forecast", r.revenue);
+    print("revenue_low", r.interval.low);
+    print("revenue_high", r.interval.high);
+    print("revenue", o->revenue);
+}
+
+static void print_outcome(const struct outcome *o, int64_t horizon_days)
+{
+    double events = 0;
+
+    for (size_t i = 0; i < o->n; i++)
+        events += o->plain[i].events;
+    double rate = events / (double)o->n;
+    print("horizon_days", (double)horizon_days);
+    print("base_rate", rate);
+    print("brier_base", rate * (1 - rate));
+    print_quality("churn", o->blend, o->n);
+    print_quality("plain", o->plain, o->n);
+    print_quality("dead", o->dead, o->n);
+    print("returners", o->returners);
+    print("coverage", o->inside / o->returners);
+    print("early", o->early / o->returners);
+    print("late", o->late / o->returners);
+    print("orders_expected", o->expected);
+    print("orders", o->orders);
 }
 
 int main(int argc, char **argv)
@@ -224,9 +234,8 @@ int main(int argc, char **argv)
     struct model_params m;
     struct outcome o = { .n = 0 };
     struct forecast_sums sums = { 0 };
-    struct model_quality q;
 
-    if (argc < 2 || !str_to_i64(str_from(argv[1]), &as_of_day) ||
+    if (argc < 2 || argc > 3 || !str_to_i64(str_from(argv[1]), &as_of_day) ||
         (argc > 2 && !str_to_i64(str_from(argv[2]), &horizon_days))) {
         fprintf(stderr, "usage: backtest_models AS_OF [HORIZON_DAYS] < days\n");
         return 2;
@@ -235,26 +244,11 @@ int main(int argc, char **argv)
     train((int32_t)as_of_day, (int32_t)horizon_days, &m);
     o.blend = calloc(row_count + 1, sizeof(*o.blend));
     o.plain = calloc(row_count + 1, sizeof(*o.plain));
-    o.alive = calloc(row_count + 1, sizeof(*o.alive));
-    if (o.blend == NULL || o.plain == NULL || o.alive == NULL)
+    o.dead = calloc(row_count + 1, sizeof(*o.dead));
+    if (o.blend == NULL || o.plain == NULL || o.dead == NULL)
         return 1;
     judge(&m, (int32_t)as_of_day, (int32_t)horizon_days, &o, &sums);
-    double events = 0;
-    for (size_t i = 0; i < o.n; i++)
-        events += o.plain[i].events;
-    double rate = events / (double)o.n;
-    print("judged.customers", (double)o.n);
-    print("judged.base_rate", rate);
-    print("judged.brier_base", rate * (1 - rate));
-    backtest_quality(o.blend, o.n, &q);
-    print_quality("judged.churn", &q);
-    backtest_quality(o.plain, o.n, &q);
-    print_quality("judged.plain", &q);
-    backtest_quality(o.alive, o.n, &q);
-    print_quality("judged.alive", &q);
-    printf("returners %.0f inside %.4f below %.4f above %.4f\n", o.returners, o.inside / o.returners,
-           o.below / o.returners, o.above / o.returners);
-    printf("orders expected %.1f came %.0f\n", o.expected, o.orders);
+    print_outcome(&o, horizon_days);
     print_forecast(&m, &sums, (int32_t)as_of_day, &o);
     return 0;
 }

@@ -342,7 +342,8 @@ static void estimate_errors(const struct train *t, struct model_params *m)
         square += delta * (step - mean);
     }
     double unrest = n > 2 ? square / n / 2 : 0.04; /* a step has the variance of two months */
-    m->forecast_error = fmin(0.6, fmax(0.05, sqrt(left * left + unrest)));
+    double least = m->history_days < 365 ? 0.25 : m->season_years == 0 ? 0.15 : 0.05; /* a season not seen yet */
+    m->forecast_error = fmin(0.6, fmax(least, sqrt(left * left + unrest)));
     m->growth_error = fmin(0.5, fmax(0.02, fabs(stock)));
 }
 

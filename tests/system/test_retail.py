@@ -1,5 +1,6 @@
 """A year of real sales from file to answer: every line accounted for, answers equal to SQL, kills without a trace."""
 import datetime
+import json
 import os
 import pathlib
 import random
@@ -120,3 +121,15 @@ def test_killed_runs_leave_no_trace(retailer):
     assert (table.lines(), table.facts()) == expected
     assert_facts_agree(table, AS_OF)
     assert patrond.events("sync_failed"), "no kill hit a run"
+
+
+def test_predictions_hold_against_what_then_happened(sales):
+    """Everything fitted on the sales up to September 9; three more months are in the file."""
+    done = subprocess.run([sys.executable, TOP / "scripts" / "backtest-models", "--as-of", "2011-09-09", "--json", sales],
+                          stdout=subprocess.PIPE, check=True)
+    f = json.loads(done.stdout)
+    assert (f["customers"], f["repeaters"], f["returners"]) == (3370, 1956, 1921)
+    assert f["churn.auc"] >= 0.72
+    assert f["churn.brier"] < 0.92 * f["brier_base"]
+    assert 0.75 <= f["coverage"] <= 0.88
+    assert f["churn.brier"] < f["dead.brier"]  # 1 - P(alive) is no churn
