@@ -9,37 +9,69 @@
 
 #define ANSWER_S 15 /* for the box to be free, and for the answer */
 
+#define USAGE     "usage: patronctl sync [--full | --dry-run [--limit ROWS]] [--start DAY] [--end DAY] [--wait]"
+#define MOST_ROWS 10000000
+
 struct options {
-    enum sb_mode mode;
+    struct sb_mail_request request;
     bool wait;
 };
 
+/* Options with a value; false: it is none of them, or not with such a value. */
+static bool read_value(const char *name, const char *value, struct sb_mail_request *r)
+{
+    if (value == NULL)
+        return false;
+    if (strcmp(name, "--start") == 0)
+        return clock_parse_day(str_from(value), &r->start_day);
+    if (strcmp(name, "--end") == 0)
+        return clock_parse_day(str_from(value), &r->end_day);
+    return strcmp(name, "--limit") == 0 && str_to_i64(str_from(value), &r->row_limit) && r->row_limit > 0 &&
+           r->row_limit <= MOST_ROWS;
+}
+
+/* As POST /admin/sync-sales allows them together. */
+static bool fit_together(const struct sb_mail_request *r)
+{
+    bool start = r->start_day != CLOCK_NO_DAY, end = r->end_day != CLOCK_NO_DAY;
+
+    if (r->mode == SB_MODE_FULL && (start || end))
+        return false;
+    if (r->mode != SB_MODE_DRY_RUN && r->row_limit > 0)
+        return false;
+    return !start || !end || r->start_day <= r->end_day;
+}
+
 static bool read_options(int argc, char **argv, struct options *o)
 {
-    *o = (struct options){ .mode = SB_MODE_INCREMENTAL };
+    struct sb_mail_request *r = &o->request;
+
+    *o = (struct options){ .request = { .mode = SB_MODE_INCREMENTAL,
+                                        .trigger = SB_BY_CLI,
+                                        .start_day = CLOCK_NO_DAY,
+                                        .end_day = CLOCK_NO_DAY } };
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--wait") == 0)
             o->wait = true;
-        else if (strcmp(argv[i], "--full") == 0 && o->mode == SB_MODE_INCREMENTAL)
-            o->mode = SB_MODE_FULL;
-        else if (strcmp(argv[i], "--dry-run") == 0 && o->mode == SB_MODE_INCREMENTAL)
-            o->mode = SB_MODE_DRY_RUN;
+        else if (strcmp(argv[i], "--full") == 0 && r->mode == SB_MODE_INCREMENTAL)
+            r->mode = SB_MODE_FULL;
+        else if (strcmp(argv[i], "--dry-run") == 0 && r->mode == SB_MODE_INCREMENTAL)
+            r->mode = SB_MODE_DRY_RUN;
+        else if (read_value(argv[i], i + 1 < argc ? argv[i + 1] : NULL, r))
+            i++;
         else
             return false;
     }
-    return true;
+    return fit_together(r);
 }
 
 /* 0: the box did not come free. */
-static uint32_t post(struct ctl *ctl, enum sb_mode mode)
+static uint32_t post(struct ctl *ctl, const struct sb_mail_request *r)
 {
-    struct sb_mail_request r = {
-        .mode = mode, .trigger = SB_BY_CLI, .start_day = CLOCK_NO_DAY, .end_day = CLOCK_NO_DAY
-    };
     uint64_t end_ns = clock_mono_ns() + ANSWER_S * CLOCK_NS_PER_S;
     uint32_t ticket;
 
-    while ((ticket = scoreboard_mail_post(ctl->sb, &r)) == 0 && clock_mono_ns() < end_ns)
+    while ((ticket = scoreboard_mail_post(ctl->sb, r)) == 0 && clock_mono_ns() < end_ns)
         ctl_pause();
     return ticket;
 }
@@ -126,11 +158,11 @@ int ctl_sync(struct ctl *ctl, int argc, char **argv)
     int status;
 
     if (!read_options(argc, argv, &o))
-        return ctl_fail(CTL_USAGE, "usage: patronctl sync [--full | --dry-run] [--wait]");
+        return ctl_fail(CTL_USAGE, USAGE);
     status = ctl_attach(ctl, true);
     if (status != CTL_OK)
         return status;
-    ticket = post(ctl, o.mode);
+    ticket = post(ctl, &o.request);
     if (ticket == 0)
         return ctl_fail(CTL_FAILED, "another request is in the mailbox; try again");
     if (ctl_signal(ctl, "sync") != CTL_OK)

@@ -98,9 +98,10 @@ void sync_books_close(struct sync_run *run)
     if (books->connection != NULL && write_outcome(books, run->shown) == SYNC_DB_OK)
         return;
     sync_db_close(books);
-    if (sync_db_open(books, run->conf->database_url, (int)run->conf->db_connect_timeout, closing_beat, run) ==
-        SYNC_DB_OK)
-        write_outcome(books, run->shown);
+    if (sync_db_open(books, run->conf->database_url, (int)run->conf->db_connect_timeout, closing_beat, run) !=
+            SYNC_DB_OK ||
+        write_outcome(books, run->shown) != SYNC_DB_OK)
+        run->state->unbooked = *run->shown;
 }
 
 /* The row as a JSON object: its columns as far as they could be read, and the line as it was found. PostgreSQL's
@@ -190,12 +191,14 @@ bool sync_books_clean(struct sync_run *run)
     return true;
 }
 
-static const struct sb_run *known_outcome(const struct sync_state *state, int64_t run_id)
+enum sync_db_status sync_books_settle(struct sync_state *state, struct sync_db *db)
 {
-    for (uint32_t i = 0; i < state->shown.run_count; i++)
-        if (state->shown.runs[i].run_id == run_id && state->shown.runs[i].status != SB_RUN_RUNNING)
-            return &state->shown.runs[i];
-    return NULL;
+    if (state->unbooked.run_id == 0)
+        return SYNC_DB_OK;
+    enum sync_db_status s = write_outcome(db, &state->unbooked);
+    if (s == SYNC_DB_OK)
+        state->unbooked.run_id = 0;
+    return s;
 }
 
 /* How a run came to its end that could not say so itself. */
@@ -224,9 +227,6 @@ static enum sync_db_status bury(const struct sync_state *state, struct sync_db *
 
     str_to_i64(str_from(entry[0]), &run_id);
     str_to_i64(str_from(entry[3]), &rows);
-    const struct sb_run *known = known_outcome(state, run_id);
-    if (known != NULL)
-        return write_outcome(db, known);
     struct death d = death_of(state, run_id, entry[4][0] == 't');
     const char *values[] = { entry[0], sb_reason_name(d.reason), d.words, sb_run_status_name(d.status) };
     enum sync_db_status s = sync_db_query(
@@ -244,17 +244,20 @@ static enum sync_db_status bury(const struct sync_state *state, struct sync_db *
     return s;
 }
 
-enum sync_db_status sync_books_bury(const struct sync_state *state, struct sync_db *db)
+enum sync_db_status sync_books_bury(struct sync_state *state, struct sync_db *db)
 {
     char kills[NUMBER_SIZE];
     const char *values[] = { number(kills, sys_oom_kill_count()) };
     PGresult *r;
-    enum sync_db_status s = sync_db_query(
-        db, "looking for runs that died",
-        "SELECT run_id, mode, coalesce(phase, 'connecting'), rows_read, coalesce($1::bigint > oom_kills,"
-        " false) FROM sync_runs WHERE status = 'running' ORDER BY run_id",
-        values, 1, &r);
+    enum sync_db_status s = sync_books_settle(state, db);
 
+    if (s != SYNC_DB_OK)
+        return s;
+    s = sync_db_query(
+        db, "looking for runs that died",
+        "SELECT run_id, mode, coalesce(phase, 'connecting'), rows_read,"
+        " coalesce($1::bigint > oom_kills, false) FROM sync_runs WHERE status = 'running' ORDER BY run_id",
+        values, 1, &r);
     if (s != SYNC_DB_OK)
         return s;
     for (int i = 0; i < PQntuples(r) && s == SYNC_DB_OK; i++) {
@@ -267,7 +270,7 @@ enum sync_db_status sync_books_bury(const struct sync_state *state, struct sync_
     return s;
 }
 
-enum sync_db_status sync_books_bury_if_free(const struct sync_state *state, struct sync_db *db, bool *free)
+enum sync_db_status sync_books_bury_if_free(struct sync_state *state, struct sync_db *db, bool *free)
 {
     int64_t locked = 0;
     enum sync_db_status s = sync_db_query_i64(db, "asking for the sync lock",

@@ -20,12 +20,12 @@ bool sync_books_quarantine(struct sync_run *run, const struct source_row *row, c
 /* Deletes what is older than RETENTION_DAYS. */
 bool sync_books_clean(struct sync_run *run);
 
-/*
- * Closes the entries of runs that are not under way any more: with their outcome where `state` knows it, else as
- * died. The caller holds the sync lock.
- */
-enum sync_db_status sync_books_bury(const struct sync_state *state, struct sync_db *db);
+/* Writes the outcome that could not be written when the run ended (state->unbooked), if there is one. */
+enum sync_db_status sync_books_settle(struct sync_state *state, struct sync_db *db);
+/* Closes the entries of runs that are not under way any more: settled, timed out, or died. The caller holds the sync
+ * lock. */
+enum sync_db_status sync_books_bury(struct sync_state *state, struct sync_db *db);
 /* The same if nobody holds the lock; *free says so. */
-enum sync_db_status sync_books_bury_if_free(const struct sync_state *state, struct sync_db *db, bool *free);
+enum sync_db_status sync_books_bury_if_free(struct sync_state *state, struct sync_db *db, bool *free);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "core/events.h"
+#include "proc/sync_books.h"
 #include "proc/sync_population.h"
 
 #define LOOK_NS      (30 * CLOCK_NS_PER_S)
@@ -108,7 +109,7 @@ static bool look(struct sync_follow *f, bool *changed)
     int64_t version = 0, run_id = 0;
 
     f->look_ns = clock_mono_ns() + LOOK_NS;
-    if (!read_newest(f, &version, &run_id))
+    if (sync_books_settle(state, &f->db) != SYNC_DB_OK || !read_newest(f, &version, &run_id))
         return false;
     bool ran = run_id != newest_known_run(state);
     bool published = version != 0 && (uint64_t)version != atomic_load(&state->proc->sb->data_version);
@@ -137,7 +138,7 @@ bool sync_follow_step(struct sync_follow *f)
         return false;
     bool good = f->db.connection != NULL || start(f);
     good = good && read_notifications(f, &told);
-    if (good && (told || now >= f->look_ns))
+    if (good && (told || now >= f->look_ns || f->state->unbooked.run_id != 0))
         good = look(f, &changed);
     if (good) {
         f->state->watch_fd = PQsocket(f->db.connection);

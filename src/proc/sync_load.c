@@ -268,6 +268,7 @@ static bool read_all(struct load *l)
         return read_range(l, &l->range);
     if (l->run->audited && !sync_audit_compare(l->run, l->source))
         return false;
+    sync_run_phase(l->run, SB_PHASE_LOADING);
     if (!make_stage(l) || !add_days(l) || !begin_copy(l) || !read_range(l, &l->range) || !end_copy(l))
         return false;
     if (reads_all_days(l))

@@ -89,7 +89,8 @@ static bool quiet_beat(void *arg)
 
 /*
  * While one statement runs long (an index of a large table), the server is asked whether it is really at it: then
- * that counts as progress. A server that hangs does not answer, and the watchdog's clock runs on.
+ * that counts as progress. A server that hangs does not answer, and one that waits for a lock, or for rows that the
+ * source does not give, is not at it: the watchdog's clock runs on.
  */
 static void ask_server(struct sync_run *run, uint64_t now)
 {
@@ -99,14 +100,14 @@ static void ask_server(struct sync_run *run, uint64_t now)
     uint64_t progress = atomic_load(&run->state->proc->slot->progress_ns);
     uint64_t every = stall_ns(run) / 4 < ASK_NS ? stall_ns(run) / 4 : ASK_NS;
 
-    if (run->work.connection == NULL || now < progress + every || now < run->asked_ns + every ||
-        run->state->shown.phase < SB_PHASE_MERGING)
+    if (run->work.connection == NULL || run->books.connection == NULL || now < progress + every ||
+        now < run->asked_ns + every)
         return;
     run->asked_ns = now;
     snprintf(pid, sizeof(pid), "%d", PQbackendPID(run->work.connection));
     if (sync_db_query_i64(&run->books, "asking for the run's statement",
                           "SELECT 1 FROM pg_stat_activity WHERE pid = $1::int AND state = 'active'"
-                          " AND wait_event_type IS DISTINCT FROM 'Lock'",
+                          " AND coalesce(wait_event_type, '') NOT IN ('Lock', 'Client')",
                           values, 1, 0, &active) == SYNC_DB_OK &&
         active == 1)
         sync_run_progress(run);

@@ -15,12 +15,13 @@ struct sync_state {
     const struct proc_context *proc;
     struct sb_sync shown; /* the copy that is published */
     uint64_t shown_ns;
-    bool stop;          /* TERM, INT, QUIT or the master's end was seen: end the run as well */
-    bool leave;         /* HUP was seen: end when no run is under way */
-    bool wake;          /* USR1 was seen, and not because of a request that was taken already */
-    bool database_down; /* said so in the journal */
-    uint64_t mail_ns;   /* when the last request was taken */
-    int watch_fd;       /* readable: there is something to do; -1: none */
+    bool stop;              /* TERM, INT, QUIT or the master's end was seen: end the run as well */
+    bool leave;             /* HUP was seen: end when no run is under way */
+    bool wake;              /* USR1 was seen, and not because of a request that was taken already */
+    bool database_down;     /* said so in the journal */
+    uint64_t mail_ns;       /* when the last request was taken */
+    struct sb_run unbooked; /* an ended run that could not be entered in sync_runs; run_id 0: none */
+    int watch_fd;           /* readable: there is something to do; -1: none */
 };
 
 void sync_state_init(struct sync_state *s, const struct proc_context *proc);

@@ -1,0 +1,107 @@
+"""Runs that do not get on: ended in time, said so, the lock gone with them, the next one normal, readers untouched."""
+import pytest
+
+from lib.patrond import Load
+from lib.sales import Table, assert_facts_agree, run, shop, succeed, write
+from lib.wait import FACTOR, wait_until
+
+AS_OF = "2025-01-01"
+
+
+@pytest.fixture
+def table(database):
+    return Table(database)
+
+
+@pytest.fixture
+def source(tmp_path):
+    return tmp_path / "sales.csv"
+
+
+@pytest.fixture
+def synced(patrond_factory, source):
+    """A server with two hundred orders loaded, and a change waiting in the source."""
+    def make(url, **settings):
+        write(source, shop(200))
+        settings = {"DATABASE_URL": url, "SYNC_SOURCE": f"csv:{source}", "AS_OF_DATE": AS_OF, **settings}
+        patrond = patrond_factory(**settings).start()
+        succeed(patrond)
+        patrond.wait_data(1)
+        write(source, shop(200) + shop(20, seed=2, first_order=5000))
+        return patrond
+    return make
+
+
+def lock_is_free(table):
+    return table.value("SELECT pg_try_advisory_lock(7305147)")
+
+
+def last_error(patrond):
+    return patrond.get("/admin/sync-status").json()["last_error"]
+
+
+def test_run_without_progress_is_ended(synced, database, table):
+    """The table is locked by somebody: that is no progress, and SYNC_STALL_TIMEOUT is the time for it."""
+    patrond = synced(database, SYNC_STALL_TIMEOUT=max(2, int(FACTOR)))
+    before = table.lines()
+    holder = table.holder("LOCK TABLE combined_sales IN EXCLUSIVE MODE")
+    try:
+        with Load(patrond.port, ["/api/mcp/customer/random"], {"X-API-Key": patrond.admin_key}, clients=2) as load:
+            result = run(patrond)
+            load.wait_requests(50)
+        assert not load.failures, load.failures[:3]
+        assert result["status"] == "timeout" and "no progress for" in result["error"] and "merging" in result["error"]
+        assert last_error(patrond)["reason"] == "timeout" and result["rows_read"] > 0
+        patrond.wait_event("sync_failed", matching="reason=timeout phase=merging .*rows_read=[1-9]")
+        wait_until(lambda: lock_is_free(table), 10, "the lock given back")
+    finally:
+        holder.close()
+    assert table.lines() == before
+    succeed(patrond)
+    assert_facts_agree(table, AS_OF)
+
+
+def test_long_statement_is_progress_until_the_deadline(synced, database, table):
+    """PostgreSQL is at work all the time: the run goes on past SYNC_STALL_TIMEOUT, but not past SYNC_TIMEOUT."""
+    patrond = synced(database, SYNC_STALL_TIMEOUT=1, SYNC_TIMEOUT=4)
+    table.rows("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN new; END'")
+    table.rows("CREATE TRIGGER slow BEFORE INSERT ON combined_sales FOR EACH STATEMENT EXECUTE FUNCTION slow()")
+    result = run(patrond)
+    assert result["status"] == "timeout" and result["error"] == "Sync operation timed out after 4 seconds"
+    assert result["duration_seconds"] >= 3.9
+    wait_until(lambda: lock_is_free(table), 10, "the lock given back")
+    table.rows("DROP TRIGGER slow ON combined_sales")
+    succeed(patrond)
+    assert_facts_agree(table, AS_OF)
+
+
+def test_database_that_hangs_in_a_run(synced, own_postgres):
+    """A frozen PostgreSQL: the run ends, reads go on, and when it thaws the books are closed and the next run works."""
+    table = Table(own_postgres.create_database())
+    patrond = synced(table.url, SYNC_STALL_TIMEOUT=max(2, int(FACTOR)))
+    holder = table.holder("LOCK TABLE combined_sales IN EXCLUSIVE MODE")
+    run_id = patrond.post("/admin/sync-sales").json()["run_id"]
+    table.wait_blocked()
+    own_postgres.freeze()
+    try:
+        line = patrond.wait_event("sync_failed", timeout=20)
+        assert "reason=timeout" in line and f"run_id={run_id} " in line
+        assert patrond.get("/api/mcp/customer/random").status == 200
+    finally:
+        own_postgres.resume()
+        holder.close()
+    wait_until(lambda: table.value("SELECT status FROM sync_runs WHERE run_id = %s", run_id) == "timeout", 20, "the books closed")
+    wait_until(lambda: patrond.ctl("sync", "--wait").returncode == 0, 30, "a run that succeeds")
+    assert_facts_agree(table, AS_OF)
+
+
+def test_ranges_and_limits_of_the_command(synced, database, table):
+    patrond = synced(database)
+    said = patrond.ctl("sync", "--dry-run", "--limit", "7", "--wait")
+    assert said.returncode == 0 and " 7 rows read" in said.stdout, said
+    said = patrond.ctl("sync", "--start", "2024-02-01", "--end", "2024-02-29", "--wait")
+    days = table.rows("SELECT count(*) FROM combined_sales WHERE order_date >= '2024-02-01' AND order_date < '2024-03-01'")
+    assert said.returncode == 0 and f" {days[0][0]} rows read" in said.stdout, (said, days)
+    for wrong in (["--full", "--start", "2024-01-01"], ["--limit", "5"], ["--dry-run", "--limit", "0"], ["--start", "2024-13-01"],
+                  ["--start", "2024-02-02", "--end", "2024-02-01"], ["--end"], ["--full", "--dry-run"]):
+        assert patrond.ctl("sync", *wrong).returncode == 2, wrong
