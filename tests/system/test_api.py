@@ -15,14 +15,10 @@ import psycopg2
 import pytest
 
 from lib.patrond import Patrond
+from lib.shape import TIME, check
 from lib.wait import FACTOR
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
-MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
-DATE = r"\d{4}-\d\d-\d\d"
-
-
 @pytest.fixture(scope="module")
 def server(postgres_server):
     """Two workers with 400 customers of a made-up shop."""
@@ -47,37 +43,6 @@ def server(postgres_server):
 def customers(server):
     """Ids, by lifetime value descending."""
     return [c["customer_id"] for c in server.post("/api/mcp/search", {"limit": 1000}).json()["customers"]]
-
-
-# Shapes: a type word, a map of keys to shapes, or [shape of every item].
-
-WORDS = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "array": list}
-PATTERNS = {"time": TIME, "moment": MOMENT, "date": DATE, "digits": r"\d+"}
-
-
-def check(value, shape, path="$"):
-    if isinstance(shape, dict):
-        assert isinstance(value, dict), f"{path} is {value!r}"
-        missing = set(shape) - set(value)
-        assert not missing, f"{path} lacks {sorted(missing)}"
-        for key, inner in shape.items():
-            check(value[key], inner, f"{path}.{key}")
-    elif isinstance(shape, list):
-        assert isinstance(value, list), f"{path} is {value!r}"
-        for i, item in enumerate(value):
-            check(item, shape[0], f"{path}[{i}]")
-    elif isinstance(shape, tuple):  # an object that may be null
-        if value is not None:
-            check(value, shape[0], path)
-    else:
-        word = shape.rstrip("?")
-        if value is None:
-            assert shape.endswith("?"), f"{path} is null"
-        elif word in PATTERNS:
-            assert isinstance(value, str) and re.fullmatch(PATTERNS[word], value), f"{path} is {value!r}"
-        else:
-            good = isinstance(value, WORDS[word]) and (word == "boolean" or not isinstance(value, bool))
-            assert good, f"{path} is {value!r}, not {word}"
 
 
 CHECK = {"state": "string", "latency_ms": "number?", "checked_at": "time?", "since": "time?", "error": "string?"}
@@ -122,29 +87,33 @@ WORKERS = {"master": {"pid": "integer", "version": "string", "generation": "inte
            "workers": [PROCESS], "helpers": [PROCESS],
            "totals": {k: "integer" for k in ("workers", "ready", "requests_total", "in_flight", "connections",
                                              "rss_bytes", "restarts")}}
+ARCHETYPE = {"archetype_id": "archetype", "segment_name": "string", "dominant_segments": "object",
+             "behavioral_traits": ["string"], "member_count": "integer", "population_percentage": "number",
+             "avg_lifetime_value": "number", "avg_order_frequency": "number", "avg_churn_risk": "number"}
+REASON = {"code": "string", "effect": "string", "contribution": "number", "text": "string"}
 PROFILE = {
-    "customer_id": "digits", "archetype": "object?", "dominant_segments": "object?", "membership_strengths": "object?",
-    "fuzzy_memberships": "object?",
+    "customer_id": "digits", "archetype": ARCHETYPE, "dominant_segments": "object", "membership_strengths": "object",
+    "fuzzy_memberships": "object",
     "business_metrics": {"lifetime_value": "number", "gross_sales": "number", "refunds": "number",
                          "total_orders": "integer", "avg_order_value": "number", "days_since_last_purchase": "integer",
                          "customer_tenure_days": "integer", "avg_days_between_purchases": "number?",
                          "first_purchase_date": "date", "last_purchase_date": "date"},
-    "churn_risk": {"risk_level": "string?", "churn_risk_score": "number?", "recommendation": "string?",
-                   "factors": {"recency_days": "integer", "order_frequency": "string?", "value_tier": "string?",
+    "churn_risk": {"risk_level": "string", "churn_risk_score": "number", "recommendation": "string",
+                   "factors": {"recency_days": "integer", "order_frequency": "string", "value_tier": "string",
                                "engagement_trend": "string"}},
     "rfm": {"recency": "integer", "frequency": "integer", "monetary": "integer", "total": "integer", "group": "string"},
-    "predictions": {"historic_clv": "number", "predicted_clv": "number?", "predicted_clv_discounted": "number?",
-                    "total_clv": "number?", "historic_number_of_orders": "integer", "predicted_number_of_orders": "number?",
+    "predictions": {"historic_clv": "number", "predicted_clv": "number", "predicted_clv_discounted": "number",
+                    "total_clv": "number", "historic_number_of_orders": "integer", "predicted_number_of_orders": "number",
                     "average_days_between_orders": "number?", "average_order_value": "number",
-                    "churn_probability": "number?", "p_alive": "number?", "expected_date_of_next_order": "date?",
-                    "clv_horizon_months": "integer", "horizon_days": "integer", "model_status": "string?",
-                    "reasons": "array?", "model_version": "string?"},
+                    "churn_probability": "number", "p_alive": "number", "expected_date_of_next_order": "date?",
+                    "clv_horizon_months": "integer", "horizon_days": "integer", "model_status": "string",
+                    "reasons": [REASON], "model_version": "string"},
     "b2b": {"is_b2b": "boolean", "b2b_score": "number", "b2b_indicators": ["string"]},
     "as_of": "date", "data_version": "integer"}
-ITEM = {"customer_id": "digits", "archetype_id": "string?", "dominant_segments": "object?", "lifetime_value": "number",
+ITEM = {"customer_id": "digits", "archetype_id": "archetype", "dominant_segments": "object", "lifetime_value": "number",
         "total_orders": "integer", "avg_order_value": "number", "days_since_last_purchase": "integer",
-        "customer_tenure_days": "integer", "churn_risk_score": "number?", "risk_level": "string?", "rfm_group": "string",
-        "is_b2b": "boolean", "impact": "number?"}
+        "customer_tenure_days": "integer", "churn_risk_score": "number", "risk_level": "string", "rfm_group": "string",
+        "is_b2b": "boolean", "impact": "number"}
 SEARCH = {"customers": [ITEM], "count": "integer", "total_matches": "integer", "limit": "integer", "sort_by": "string",
           "next_cursor": "string?", "as_of": "date", "data_version": "integer"}
 ERROR = {"error": {"code": "string", "message": "string", "details": "object", "correlation_id": "string"},
