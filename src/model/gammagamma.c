@@ -4,15 +4,20 @@
 #include "model/gammagamma.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "model/bfgs.h"
 #include "model/special.h"
 
-#define DIM 3
+#define DIM      3
+#define FARTHEST 40 /* of each free variable from 0: what lies beyond can't be told apart */
+
+#define EXPLORE 5000 /* customers that are enough to find the best of the starts */
 
 struct problem {
     const struct gammagamma_spend *spends;
-    size_t n;
+    size_t n, stride; /* every stride-th customer counts */
+    double customers;
     bool prior;
     double mean[DIM];
     double log_z, x_log_z; /* sums over the customers */
@@ -48,8 +53,8 @@ static double log_likelihood(const struct problem *pb, const struct gammagamma_p
     double x = 0, px = 0, log_x = 0, ll = 0, psi = 0, psi_px = 0;
 
     d[1] = d[2] = 0;
-    for (size_t i = 0; i < pb->n; i++) {
-        if (i == 0 || pb->spends[i].x != pb->spends[i - 1].x) {
+    for (size_t i = 0; i < pb->n; i += pb->stride) {
+        if (i == 0 || pb->spends[i].x != pb->spends[i - pb->stride].x) {
             x = pb->spends[i].x;
             px = g->p * x;
             log_x = log(x);
@@ -70,8 +75,11 @@ static double log_likelihood(const struct problem *pb, const struct gammagamma_p
 static double objective(const double *v, double *gradient, void *arg)
 {
     const struct problem *pb = arg;
+    for (int i = 0; i < DIM; i++)
+        if (!(fabs(v[i]) < FARTHEST))
+            return INFINITY;
     struct gammagamma_params g = params_of(v);
-    double d[DIM], value = log_likelihood(pb, &g, d), n = (double)pb->n;
+    double d[DIM], value = log_likelihood(pb, &g, d);
 
     gradient[0] = g.p * d[0];
     gradient[1] = (g.q - 1) * d[1];
@@ -82,9 +90,9 @@ static double objective(const double *v, double *gradient, void *arg)
             value -= 0.5 * z * z;
             gradient[i] -= z / deviation;
         }
-        gradient[i] = -gradient[i] / n;
+        gradient[i] = -gradient[i] / pb->customers;
     }
-    return -value / n;
+    return -value / pb->customers;
 }
 
 /* Mean of z, and the correlation of x and z. */
@@ -106,36 +114,62 @@ static double describe(const struct gammagamma_spend *s, size_t n, double *corre
     return mz;
 }
 
-bool gammagamma_fit(const struct gammagamma_spend *spends, size_t n, bool prior, struct gammagamma_fit *fit)
+static void set_stride(struct problem *pb, size_t stride)
+{
+    pb->stride = stride;
+    pb->customers = pb->log_z = pb->x_log_z = 0;
+    for (size_t i = 0; i < pb->n; i += stride) {
+        double log_z = log((double)pb->spends[i].z);
+        pb->customers += 1;
+        pb->log_z += log_z;
+        pb->x_log_z += pb->spends[i].x * log_z;
+    }
+}
+
+/* The best of three fixed starts around the prior's mean, in v; its value, INFINITY when there is none. */
+static double best_of_starts(struct problem *pb, double v[DIM], struct gammagamma_fit *fit)
 {
     static const double starts[3][DIM] = { { 0, 0, 0 }, { 1, 1, 1 }, { -0.7, -0.7, -1 } };
-    struct problem pb = { .spends = spends, .n = n, .prior = prior };
-    double best = INFINITY, v[DIM], d[DIM];
+    double best = INFINITY;
 
-    *fit = (struct gammagamma_fit){ 0 };
-    if (n == 0)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        double log_z = log((double)spends[i].z);
-        pb.log_z += log_z;
-        pb.x_log_z += spends[i].x * log_z;
-    }
-    double mean = describe(spends, n, &fit->correlation);
-    pb.mean[0] = pb.mean[1] = log(2);
-    pb.mean[2] = log(fmax(mean, 1e-6)); /* p v / (q - 1) is the mean when p = q - 1 */
     for (int s = 0; s < 3; s++) {
+        double end[DIM];
         for (int i = 0; i < DIM; i++)
-            v[i] = pb.mean[i] + starts[s][i];
-        struct bfgs_result r = bfgs_minimise(objective, &pb, v, DIM, 1e-7, 500);
+            end[i] = pb->mean[i] + starts[s][i];
+        struct bfgs_result r = bfgs_minimise(objective, pb, end, DIM, 1e-7, 500);
         fit->evaluations += r.evaluations;
         if (!isfinite(r.value) || r.value >= best - (s ? 1e-9 * fabs(best) : 0))
             continue;
         best = r.value;
-        fit->params = params_of(v);
+        memcpy(v, end, sizeof(end));
         fit->converged = r.converged != 0;
+    }
+    return best;
+}
+
+bool gammagamma_fit(const struct gammagamma_spend *spends, size_t n, bool prior, struct gammagamma_fit *fit)
+{
+    struct problem pb = { .spends = spends, .n = n, .prior = prior };
+    double v[DIM], d[DIM];
+
+    *fit = (struct gammagamma_fit){ 0 };
+    if (n == 0)
+        return false;
+    double mean = describe(spends, n, &fit->correlation);
+    pb.mean[0] = pb.mean[1] = log(2);
+    pb.mean[2] = log(fmax(mean, 1e-6)); /* p v / (q - 1) is the mean when p = q - 1 */
+    set_stride(&pb, 1 + n / EXPLORE);
+    double best = best_of_starts(&pb, v, fit);
+    if (pb.stride > 1 && isfinite(best)) {
+        set_stride(&pb, 1);
+        struct bfgs_result r = bfgs_minimise(objective, &pb, v, DIM, 1e-7, 500);
+        fit->evaluations += r.evaluations;
+        fit->converged = r.converged != 0;
+        best = r.value;
     }
     if (!isfinite(best))
         return false;
+    fit->params = params_of(v);
     fit->log_likelihood = log_likelihood(&pb, &fit->params, d);
     return true;
 }

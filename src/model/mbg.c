@@ -21,11 +21,10 @@ struct mbg_history mbg_history_of(uint32_t purchase_days, int32_t first_day, int
 /* ln psi; -INFINITY when the customer can't have left. */
 static double log_psi(const struct mbg_params *p, double x, double tx, double t)
 {
-    double y = p->b + x + (p->bg ? 0 : 1);
-
     if (p->bg && x <= 0)
         return -INFINITY;
-    return log(p->a) - log(y - 1) + (p->r + x) * log((p->alpha + t) / (p->alpha + tx));
+    return log(p->a) - log(p->b + x - (p->bg ? 1 : 0)) + /* not y - 1, in which a tiny b is lost */
+           (p->r + x) * log((p->alpha + t) / (p->alpha + tx));
 }
 
 double mbg_log_likelihood(const struct mbg_params *p, double x, double tx, double t)
@@ -69,14 +68,15 @@ double mbg_order_quantile(const struct mbg_params *p, double x, double tx, doubl
  * would cancel each other, the form of the textbooks, whose terms are all positive:
  *   G = u^(r+x) 2F1(r + x, y; a + y - 1; 1 - u).
  */
-static void expectation(const struct mbg_params *p, double x, double y, double t, const double *h, int n, double *out)
+static void expectation(const struct mbg_params *p, double x, double t, const double *h, int n, double *out)
 {
-    double a = fabs(p->a - 1) < 1e-7 ? 1 + 1e-7 : p->a, c = a + y - 1, first = c - x - p->r;
-    double z[MBG_GRID_MAX], scale[MBG_GRID_MAX];
+    double a = fabs(p->a - 1) < 1e-7 ? 1 + 1e-7 : p->a, y = p->b + x + (p->bg ? 0 : 1);
+    double c = a + p->b + x - (p->bg ? 1 : 0), first = c - x - p->r;
+    double z[MBG_GRID_MAX], scale[MBG_GRID_MAX], largest = 0;
 
     for (int k = 0; k < n; k++)
-        z[k] = h[k] > 0 ? h[k] / (p->alpha + t + h[k]) : 0; /* 1 - u */
-    bool cancels = first * z[n - 1] < -5;
+        z[k] = largest = h[k] > 0 ? h[k] / (p->alpha + t + h[k]) : 0; /* 1 - u */
+    bool cancels = first * largest < -5;
     double power = cancels ? p->r + x : a - 1;
     if (cancels)
         special_hyp2f1(p->r + x, y, c, z, n, out, scale);
@@ -90,7 +90,7 @@ void mbg_expected_grid(const struct mbg_params *p, double x, double tx, double t
 {
     double alive = mbg_p_alive(p, x, tx, t);
 
-    expectation(p, x, p->b + x + (p->bg ? 0 : 1), t, h, n, out);
+    expectation(p, x, t, h, n, out);
     for (int k = 0; k < n; k++)
         out[k] *= alive;
 }
@@ -107,6 +107,6 @@ double mbg_expected_new(const struct mbg_params *p, double h)
 {
     double stays = p->bg ? 1 : p->b / (p->a + p->b), expected;
 
-    expectation(p, 0, p->b + (p->bg ? 0 : 1), 0, &h, 1, &expected);
+    expectation(p, 0, 0, &h, 1, &expected);
     return stays * expected;
 }

@@ -13,6 +13,7 @@
 #include "model/special.h"
 
 #define DIM           4
+#define FARTHEST      40    /* of each free variable from 0: what lies beyond can't be told apart */
 #define NOBODY_LEAVES -30   /* logit phi: a and psi vanish */
 #define DROPOUT_GAIN  1.353 /* half the 90 % point of chi squared with one degree of freedom */
 
@@ -36,12 +37,13 @@ static struct mbg_params params_of(const double *v, bool bg)
 
 /* What the likelihood of a history needs of x alone. */
 struct x_terms {
-    double ll, dr, da, db, y, log_odds;
+    double ll, dr, da, db, stay, log_odds; /* stay: y - 1, without losing a tiny b */
 };
 
 static struct x_terms terms_of(const struct mbg_params *p, double x)
 {
-    double y = p->b + x + (p->bg ? 0 : 1), psi_ay = special_digamma(p->a + y), psi_ab = special_digamma(p->a + p->b);
+    double stay = p->b + x - (p->bg ? 1 : 0), y = stay + 1, psi_ay = special_digamma(p->a + y),
+           psi_ab = special_digamma(p->a + p->b);
 
     return (struct x_terms){
         .ll = special_lgamma(p->r + x) - special_lgamma(p->r) + p->r * log(p->alpha) + special_lgamma(p->a + p->b) +
@@ -49,8 +51,8 @@ static struct x_terms terms_of(const struct mbg_params *p, double x)
         .dr = special_digamma(p->r + x) - special_digamma(p->r) + log(p->alpha),
         .da = psi_ab - psi_ay,
         .db = psi_ab + special_digamma(y) - special_digamma(p->b) - psi_ay,
-        .y = y,
-        .log_odds = p->bg && x <= 0 ? -INFINITY : log(p->a) - log(y - 1),
+        .stay = stay,
+        .log_odds = p->bg && x <= 0 ? -INFINITY : log(p->a) - log(stay),
     };
 }
 
@@ -77,7 +79,7 @@ double mbg_log_likelihood_sum(const struct mbg_params *p, const struct mbg_histo
         d[1] += w * (p->r / p->alpha -
                      (p->r + x) * ((1 - dead) / (p->alpha + (double)h->t) + dead / (p->alpha + (double)h->tx)));
         d[2] += w * (k.da + dead / p->a);
-        d[3] += w * (k.db - (dead > 0 ? dead / (k.y - 1) : 0));
+        d[3] += w * (k.db - (dead > 0 ? dead / k.stay : 0));
     }
     return total;
 }
@@ -91,6 +93,9 @@ static double log_likelihood(const struct problem *pb, const struct mbg_params *
 static double objective(const double *v, double *gradient, void *arg)
 {
     const struct problem *pb = arg;
+    for (int i = 0; i < DIM; i++)
+        if (!(fabs(v[i]) < FARTHEST))
+            return INFINITY;
     struct mbg_params p = params_of(v, pb->bg);
     double d[DIM], phi = special_logistic(v[2]), kappa = exp(v[3]);
     double value = log_likelihood(pb, &p, d);
