@@ -186,6 +186,16 @@ void access_log_limited(struct api_request *q, const char *policy, int64_t retry
     event_log(EVENT_RATE_LIMIT_EXCEEDED, f.list, f.count, "a client asks more often than it may");
 }
 
+void access_log_key(struct api_request *q, enum event_id id, int64_t key_id, const char *by, const char *sentence)
+{
+    struct fields f;
+
+    add_context(&f, q);
+    add(&f, event_i64("key_id", key_id));
+    add(&f, event_cstr("by", by));
+    event_log(id, f.list, f.count, "%s", sentence);
+}
+
 void access_log_validation(struct api_request *q, const struct params *p)
 {
     struct buf text;

@@ -26,6 +26,8 @@ void access_log_bad_key(struct api_request *q, struct str credential, const char
 void access_log_scope(struct api_request *q, const char *required);
 /* rate_limit_exceeded; the caller samples. */
 void access_log_limited(struct api_request *q, const char *policy, int64_t retry_after_s, int64_t suppressed);
+/* api_key_created, _rotated, _revoked. */
+void access_log_key(struct api_request *q, enum event_id id, int64_t key_id, const char *by, const char *sentence);
 void access_log_validation(struct api_request *q, const struct params *p);
 void access_log_unexpected(struct api_request *q, const char *type);
 /* load_shed, at most one line in 10 s. */

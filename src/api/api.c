@@ -45,7 +45,7 @@ struct api *api_new(const struct api_env *env)
     buf_init(&a->body, (size_t)env->conf->max_request_memory_bytes);
     buf_init(&a->scratch, (size_t)env->conf->max_request_memory_bytes);
     a->router = router_new(routes, routes_count, sizeof(routes[0]));
-    if (a->router == NULL || !init_constants(a)) {
+    if (a->router == NULL || !init_constants(a) || !keys_init(a)) {
         api_free(a);
         return NULL;
     }
@@ -58,6 +58,7 @@ void api_free(struct api *a)
     if (a == NULL)
         return;
     sync_wait_free_all(a);
+    keys_free(a);
     dataset_slot_close(&a->data);
     if (a->router != NULL)
         router_free(a->router);
@@ -77,10 +78,12 @@ void api_tick(struct api *a)
 {
     dataset_slot_tick(&a->data, a->env.conf, a->env.sb);
     sync_wait_tick(a);
+    keys_tick(a);
 }
 
 void api_drain(struct api *a)
 {
     a->draining = true;
+    keys_flush(a);
     sync_wait_tick(a);
 }

@@ -27,7 +27,7 @@ struct api *api_new(const struct api_env *env);
 void api_free(struct api *a);
 const struct http_app *api_http_app(struct api *a);
 /* Called by the worker every 250 ms and after a turn with events: takes a newly published population, answers waiting
- * syncs. */
+ * syncs, keeps the API keys in step. */
 void api_tick(struct api *a);
 /*
  * The worker drains: callers waiting for the end of a sync are answered now. (That the whole server is

@@ -15,6 +15,7 @@
 #include "api/cors.h"
 #include "api/dataset.h"
 #include "api/headers.h"
+#include "api/keys.h"
 #include "api/limits.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -33,6 +34,7 @@ struct api {
     struct cors cors;
     struct cidr_list trusted_proxies;
     struct limits limits;
+    struct keys keys;
     struct buf head, body, scratch;
     struct dataset_slot data; /* what is served now */
     uint64_t etag_seed;

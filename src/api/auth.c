@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-#define API_KEY_PREFIX       "pk_live_"
-#define API_KEY_RANDOM_CHARS 43
+#include "data/apikeys.h"
 
 static struct auth_credential from_header(struct str value)
 {
@@ -42,52 +41,56 @@ struct auth_credential auth_credential_find(const struct http_head *head, bool a
     return (struct auth_credential){ .source = AUTH_FROM_NOWHERE };
 }
 
-static bool is_base64url(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
 bool auth_is_key_text(struct str text)
 {
-    return str_starts(text, API_KEY_PREFIX);
+    return str_starts(text, APIKEY_PREFIX);
 }
 
-/* Has what calls itself an API key the shape of one? */
-static bool is_well_formed(struct str s)
+static bool refused(enum metric_auth_reason *reason, enum metric_auth_reason why)
 {
-    const size_t prefix = sizeof(API_KEY_PREFIX) - 1;
+    *reason = why;
+    return false;
+}
 
-    if (!auth_is_key_text(s))
-        return true;
-    if (s.len != prefix + API_KEY_RANDOM_CHARS)
-        return false;
-    for (size_t i = prefix; i < s.len; i++) {
-        if (!is_base64url(s.p[i]))
-            return false;
-    }
+static bool identify_key(const struct keyring_key *key, int64_t now_us, struct auth_identity *id,
+                         enum metric_auth_reason *reason)
+{
+    if (key == NULL)
+        return refused(reason, METRIC_AUTH_UNKNOWN);
+    if (key->revoked)
+        return refused(reason, METRIC_AUTH_REVOKED);
+    if (key->expires_us <= now_us)
+        return refused(reason, METRIC_AUTH_EXPIRED);
+    id->scopes = key->scopes;
+    id->key_id = key->id;
+    id->rate_per_hour = key->rate_per_hour;
+    memcpy(id->key_prefix, key->prefix, sizeof(id->key_prefix));
     return true;
 }
 
-bool auth_identify(const char *admin_key, const struct auth_credential *c, struct auth_identity *id,
-                   enum metric_auth_reason *reason)
+bool auth_identify(const struct auth_known *known, const struct auth_credential *c, struct auth_identity *id,
+                   const struct keyring_key **key, enum metric_auth_reason *reason)
 {
-    struct str own = str_from(admin_key);
+    struct str own = str_from(known->admin_key);
+    uint8_t hash[HASH_SHA256_BYTES];
 
     *id = (struct auth_identity){ .scopes = 0 };
-    if (c->source == AUTH_FROM_NOWHERE) {
-        *reason = METRIC_AUTH_MISSING;
-        return false;
-    }
-    if (c->malformed) {
-        *reason = METRIC_AUTH_MALFORMED;
-        return false;
-    }
+    *key = NULL;
+    if (c->source == AUTH_FROM_NOWHERE)
+        return refused(reason, METRIC_AUTH_MISSING);
+    if (c->malformed)
+        return refused(reason, METRIC_AUTH_MALFORMED);
     if (own.len > 0 && str_eq_secret(own, c->value)) {
-        *id = (struct auth_identity){ .scopes = AUTH_SCOPE_ALL, .is_admin_key = true };
+        *id = (struct auth_identity){ .scopes = KEY_SCOPE_ALL, .is_admin_key = true };
         return true;
     }
-    *reason = is_well_formed(c->value) ? METRIC_AUTH_UNKNOWN : METRIC_AUTH_MALFORMED;
-    return false;
+    if (!auth_is_key_text(c->value))
+        return refused(reason, METRIC_AUTH_UNKNOWN);
+    if (!apikey_is_well_formed(c->value))
+        return refused(reason, METRIC_AUTH_MALFORMED);
+    hash_sha256(hash, c->value.p, c->value.len);
+    *key = keyring_find(known->ring, hash);
+    return identify_key(*key, known->now_us, id, reason);
 }
 
 bool auth_allows(const struct auth_identity *id, enum auth_level level)
@@ -96,9 +99,9 @@ bool auth_allows(const struct auth_identity *id, enum auth_level level)
     case AUTH_PUBLIC:
         return true;
     case AUTH_READ:
-        return (id->scopes & (AUTH_SCOPE_READ | AUTH_SCOPE_ADMIN)) != 0;
+        return (id->scopes & (KEY_SCOPE_READ | KEY_SCOPE_ADMIN)) != 0;
     case AUTH_ADMIN:
-        return (id->scopes & AUTH_SCOPE_ADMIN) != 0;
+        return (id->scopes & KEY_SCOPE_ADMIN) != 0;
     }
     return false;
 }

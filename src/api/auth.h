@@ -9,21 +9,15 @@
 
 #include "base/str.h"
 #include "core/metrics.h"
+#include "data/keyring.h"
 #include "net/http_parse.h"
 
-#define AUTH_KEY_PREFIX_SIZE 11
+#define AUTH_KEY_PREFIX_SIZE KEYRING_PREFIX_SIZE
 
 enum auth_level {
     AUTH_PUBLIC,
     AUTH_READ,
     AUTH_ADMIN
-};
-
-enum auth_scope {
-    AUTH_SCOPE_READ = 1,
-    AUTH_SCOPE_WRITE = 2,
-    AUTH_SCOPE_ADMIN = 4,
-    AUTH_SCOPE_ALL = 7
 };
 
 struct auth_identity {
@@ -50,9 +44,16 @@ struct auth_credential {
  */
 struct auth_credential auth_credential_find(const struct http_head *head, bool admin_path);
 
-/* Whose credential it is; false with the reason when nobody's. */
-bool auth_identify(const char *admin_key, const struct auth_credential *c, struct auth_identity *id,
-                   enum metric_auth_reason *reason);
+/* What is known to be good. */
+struct auth_known {
+    const char *admin_key; /* the setting */
+    const struct keyring *ring;
+    int64_t now_us; /* wall clock: keys expire */
+};
+
+/* Whose credential it is; false with the reason when nobody's. *key: in the ring; NULL: the admin key. */
+bool auth_identify(const struct auth_known *known, const struct auth_credential *c, struct auth_identity *id,
+                   const struct keyring_key **key, enum metric_auth_reason *reason);
 /* Does it begin as API keys do? */
 bool auth_is_key_text(struct str text);
 bool auth_allows(const struct auth_identity *id, enum auth_level level);

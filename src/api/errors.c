@@ -128,6 +128,11 @@ void error_authorization(struct api_request *q, const char *scope)
     error_send(q, &(struct error_answer){ .status = 403, .code = "AUTHORIZATION_ERROR", .message = message });
 }
 
+void error_conflict(struct api_request *q, const char *message)
+{
+    error_send(q, &(struct error_answer){ .status = 409, .code = "CONFLICT", .message = message });
+}
+
 /* A writer over the scratch buffer, for members of `details`. */
 static void details_begin(struct api_request *q, struct json_writer *w)
 {

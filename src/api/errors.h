@@ -33,6 +33,8 @@ void error_send(struct api_request *q, const struct error_answer *e);
 void error_http(struct api_request *q, int status);
 void error_bad_request(struct api_request *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void error_authentication(struct api_request *q, const char *message);
+/* 409 CONFLICT. */
+void error_conflict(struct api_request *q, const char *message);
 void error_authorization(struct api_request *q, const char *scope);
 /* 429: `Rate limit exceeded: 50 per 1 hour`. */
 void error_rate_limited(struct api_request *q, const char *policy, const struct conf_rate *rate,

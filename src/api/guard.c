@@ -8,6 +8,7 @@
 #include "api/access.h"
 #include "api/errors.h"
 #include "api/request.h"
+#include "base/clock.h"
 #include "core/events.h"
 #include "core/metrics.h"
 
@@ -114,7 +115,10 @@ static void refuse_credential(struct api_request *q, const struct auth_credentia
 
 static bool check_access(struct api_request *q)
 {
+    struct api *a = q->api;
+    struct auth_known known = { a->env.conf->admin_key, a->keys.ring, clock_wall_us() };
     enum auth_level level = level_of(q);
+    const struct keyring_key *key;
     enum metric_auth_reason reason;
     struct auth_credential c;
 
@@ -123,10 +127,12 @@ static bool check_access(struct api_request *q)
     c = auth_credential_find(q->http->head, request_on_admin_path(q));
     if (c.source == AUTH_FROM_NOWHERE && (q->route->flags & ROUTE_QUERY_KEY))
         c = credential_in_query(q);
-    if (!auth_identify(q->api->env.conf->admin_key, &c, &q->identity, &reason)) {
+    if (!auth_identify(&known, &c, &q->identity, &key, &reason)) {
         refuse_credential(q, &c, reason);
         return false;
     }
+    if (key != NULL)
+        keys_count_use(&a->keys, key, known.now_us);
     if (auth_allows(&q->identity, level))
         return limits_pass(q);
     metrics_add(METRIC_AUTH_FAILURES, METRIC_AUTH_SCOPE, 0, 0, 1);

@@ -67,7 +67,12 @@ void h_orders(struct api_request *q);      /* h_orders */
 void h_search(struct api_request *q);      /* h_search */
 void h_sync_sales(struct api_request *q);  /* h_sync */
 void h_sync_status(struct api_request *q); /* h_sync_status */
-void h_db_pool(struct api_request *q);     /* h_admin */
+void h_keys_list(struct api_request *q);   /* h_keys */
+void h_key_get(struct api_request *q);
+void h_key_create(struct api_request *q);
+void h_key_rotate(struct api_request *q);
+void h_key_revoke(struct api_request *q);
+void h_db_pool(struct api_request *q); /* h_admin */
 void h_cache_stats(struct api_request *q);
 void h_workers(struct api_request *q);
 

@@ -92,6 +92,14 @@ enum metric_policy {
 /* What a statement of a worker is for; sync's and the probe's own are not counted here. */
 enum metric_query {
     METRIC_QUERY_CUSTOMER_ORDERS,
+    METRIC_QUERY_API_KEYS_VERSION,
+    METRIC_QUERY_API_KEYS_ALL,
+    METRIC_QUERY_API_KEYS_LIST,
+    METRIC_QUERY_API_KEY_GET,
+    METRIC_QUERY_API_KEY_CREATE,
+    METRIC_QUERY_API_KEY_ROTATE,
+    METRIC_QUERY_API_KEY_REVOKE,
+    METRIC_QUERY_API_KEYS_USED,
     METRIC_QUERY_OTHER,
     METRIC_QUERIES
 };

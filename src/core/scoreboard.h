@@ -246,6 +246,9 @@ struct scoreboard {
     _Atomic uint32_t workers;      /* places of the serving generation */
     _Atomic uint64_t data_version; /* published last on this machine; 0: none since boot */
     _Atomic uint64_t restarts[SB_ROLE_COUNT][SB_MAX_INDEX];
+    /* API keys: the digest all workers shall have (0: none announced), the table's version it was read at, when,
+     * when to ask for the version again, and until when one worker alone reads the table (CLOCK_MONOTONIC). */
+    _Atomic uint64_t keys_digest, keys_version, keys_read_ns, keys_ask_ns, keys_lease_ns;
     _Alignas(64) struct sb_check checks[SB_COMPONENT_COUNT];
     _Atomic uint64_t redis_memory_bytes, redis_keys, redis_evictions; /* from the probe */
     _Alignas(64) _Atomic uint32_t sync_seq;

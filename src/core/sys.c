@@ -203,7 +203,7 @@ bool sys_make_dir(const char *path, mode_t mode)
     return access(path, W_OK | X_OK) == 0;
 }
 
-static int write_all(int fd, const char *data, size_t n)
+static int write_all(int fd, const char *data, size_t n, bool synced)
 {
     while (n > 0) {
         ssize_t done = write(fd, data, n);
@@ -215,18 +215,18 @@ static int write_all(int fd, const char *data, size_t n)
         data += done;
         n -= (size_t)done;
     }
-    return fsync(fd);
+    return synced ? fsync(fd) : 0;
 }
 
 /* Writes and closes a new file NAME of the open directory. */
-static int write_new(int dir_fd, const char *name, const void *data, size_t n, mode_t mode)
+static int write_new(int dir_fd, const char *name, const void *data, size_t n, mode_t mode, bool synced)
 {
     int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     int saved;
 
     if (fd < 0)
         return -1;
-    if (fchmod(fd, mode) != 0 || write_all(fd, data, n) != 0) {
+    if (fchmod(fd, mode) != 0 || write_all(fd, data, n, synced) != 0) {
         saved = errno;
         close(fd);
         errno = saved;
@@ -235,7 +235,7 @@ static int write_new(int dir_fd, const char *name, const void *data, size_t n, m
     return close(fd);
 }
 
-static int replace_file(int dir_fd, const char *name, const void *data, size_t n, mode_t mode)
+static int replace_file(int dir_fd, const char *name, const void *data, size_t n, mode_t mode, bool synced)
 {
     char temporary[NAME_MAX + 1];
     int len = snprintf(temporary, sizeof(temporary), ".%s.%d.new", name, (int)getpid());
@@ -245,26 +245,36 @@ static int replace_file(int dir_fd, const char *name, const void *data, size_t n
         errno = ENAMETOOLONG;
         return -1;
     }
-    if (write_new(dir_fd, temporary, data, n, mode) == 0 && renameat(dir_fd, temporary, dir_fd, name) == 0)
-        return fsync(dir_fd);
+    if (write_new(dir_fd, temporary, data, n, mode, synced) == 0 && renameat(dir_fd, temporary, dir_fd, name) == 0)
+        return synced ? fsync(dir_fd) : 0;
     saved = errno;
     (void)unlinkat(dir_fd, temporary, 0);
     errno = saved;
     return -1;
 }
 
-int sys_write_file(const char *dir, const char *name, const void *data, size_t n, mode_t mode)
+static int write_file(const char *dir, const char *name, const void *data, size_t n, mode_t mode, bool synced)
 {
     int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc, saved;
 
     if (dir_fd < 0)
         return -1;
-    rc = replace_file(dir_fd, name, data, n, mode);
+    rc = replace_file(dir_fd, name, data, n, mode, synced);
     saved = errno;
     close(dir_fd);
     errno = saved;
     return rc;
+}
+
+int sys_write_file(const char *dir, const char *name, const void *data, size_t n, mode_t mode)
+{
+    return write_file(dir, name, data, n, mode, true);
+}
+
+int sys_write_file_unsynced(const char *dir, const char *name, const void *data, size_t n, mode_t mode)
+{
+    return write_file(dir, name, data, n, mode, false);
 }
 
 /* Reads to the end or past the limit; -1 with errno. */

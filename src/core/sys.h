@@ -42,6 +42,9 @@ void sys_title_set(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool sys_make_dir(const char *path, mode_t mode);
 /* Writes `data` to dir/name via a temporary name, fsync and rename; -1 with errno. */
 int sys_write_file(const char *dir, const char *name, const void *data, size_t n, mode_t mode);
+/* The same without fsync, for processes that must not wait for a disk: after a power failure the file may be the
+ * old one, empty or cut. */
+int sys_write_file_unsynced(const char *dir, const char *name, const void *data, size_t n, mode_t mode);
 /* Reads a whole small file (EFBIG past max_bytes) into a malloc'ed, NUL-terminated text; NULL with errno. `n` may be
  * NULL. */
 char *sys_read_file(const char *path, size_t max_bytes, size_t *n);

@@ -67,6 +67,7 @@ int ctl_top(struct ctl *ctl, int argc, char **argv);
 int ctl_stop(struct ctl *ctl, int argc, char **argv);
 int ctl_check(struct ctl *ctl, int argc, char **argv);
 int ctl_verify(struct ctl *ctl, int argc, char **argv);
+int ctl_keys(struct ctl *ctl, int argc, char **argv);
 
 /* The scoreboard as one JSON object (status --json). */
 void ctl_status_json(const struct ctl *ctl, struct buf *out);

@@ -25,6 +25,7 @@ static const struct ctl_command commands[] = {
     { "check", "[postgres | redis | source | self]", "ask the dependencies now, from here", ctl_check },
     { "verify", "CUSTOMER_ID [--json]", "compare one customer in the source, the tables and the population",
       ctl_verify },
+    { "keys", "list | create | rotate | revoke", "manage API keys; patrond need not run", ctl_keys },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

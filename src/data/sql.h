@@ -11,6 +11,14 @@
 
 enum sql_id {
     SQL_CUSTOMER_ORDERS,
+    SQL_KEYS_VERSION, /* of the key table */
+    SQL_KEYS_ALL,     /* what a keyring holds */
+    SQL_KEYS_LIST,
+    SQL_KEY_GET,
+    SQL_KEY_CREATE,
+    SQL_KEY_ROTATE,
+    SQL_KEY_REVOKE,
+    SQL_KEYS_USED,
     SQL_COUNT
 };
 
@@ -53,6 +61,71 @@ enum sql_customer_orders_column {
     SQL_CO_DISCOUNT,
     SQL_CO_REFUNDS,
     SQL_CO_COLUMNS
+};
+
+/* Of SQL_KEYS_ALL: a row a key; one row with no id when there are none. */
+enum sql_keys_all_column {
+    SQL_KA_VERSION,
+    SQL_KA_ID,
+    SQL_KA_HASH,
+    SQL_KA_PREFIX,
+    SQL_KA_SCOPES, /* "read,admin" */
+    SQL_KA_RATE,
+    SQL_KA_EXPIRES, /* UTC, as all times of keys */
+    SQL_KA_REVOKED,
+    SQL_KA_COLUMNS
+};
+
+/* Of the statements that answer whole keys: list, get, create, rotate (the successor), revoke. Rotate and revoke
+ * answer one row without an id when the key is there but has been revoked (or rotated) before. */
+enum sql_key_column {
+    SQL_K_ID,
+    SQL_K_NAME,
+    SQL_K_PREFIX,
+    SQL_K_SCOPES,
+    SQL_K_RATE,
+    SQL_K_STATUS,
+    SQL_K_CREATED,
+    SQL_K_CREATED_BY,
+    SQL_K_EXPIRES,
+    SQL_K_LAST_USED,
+    SQL_K_USES,
+    SQL_K_REVOKED,
+    SQL_K_REASON,
+    SQL_K_ROTATED_TO,
+    SQL_K_NOTES,
+    SQL_K_COLUMNS
+};
+enum sql_key_create_param {
+    SQL_KC_HASH,
+    SQL_KC_PREFIX,
+    SQL_KC_NAME,
+    SQL_KC_SCOPES, /* "read,admin" */
+    SQL_KC_RATE,   /* null: that of the policy */
+    SQL_KC_BY,
+    SQL_KC_DAYS,
+    SQL_KC_NOTES,
+    SQL_KC_PARAMS
+};
+enum sql_key_rotate_param {
+    SQL_KR_ID,
+    SQL_KR_GRACE_S,
+    SQL_KR_HASH,
+    SQL_KR_PREFIX,
+    SQL_KR_BY,
+    SQL_KR_PARAMS
+};
+enum sql_key_revoke_param {
+    SQL_KV_ID,
+    SQL_KV_REASON,
+    SQL_KV_PARAMS
+};
+/* Arrays of equal length. */
+enum sql_keys_used_param {
+    SQL_KU_IDS,
+    SQL_KU_COUNTS,
+    SQL_KU_TIMES,
+    SQL_KU_PARAMS
 };
 
 #endif

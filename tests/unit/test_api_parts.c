@@ -36,11 +36,16 @@ static const struct http_head *head_of(const char *lines)
 static bool identify(const char *lines, bool admin_path, enum metric_auth_reason *reason)
 {
     struct auth_credential c = auth_credential_find(head_of(lines), admin_path);
+    struct keyring *ring = keyring_new(0, NULL, 0);
+    struct auth_known known = { ADMIN_KEY, ring, 0 };
+    const struct keyring_key *key;
     struct auth_identity id;
-    bool known = auth_identify(ADMIN_KEY, &c, &id, reason);
+    bool good = auth_identify(&known, &c, &id, &key, reason);
 
-    assert_true(known == (id.scopes != 0));
-    return known;
+    assert_true(good == (id.scopes != 0));
+    assert_null(key);
+    keyring_free(ring);
+    return good;
 }
 
 static void test_admin_key_is_found_where_it_may_be(void **state)
@@ -89,18 +94,65 @@ static void test_reasons(void **state)
 static void test_empty_admin_key_opens_nothing(void **state)
 {
     struct auth_credential c = { .source = AUTH_FROM_QUERY, .value = STR_LIT("") };
+    struct keyring *ring = keyring_new(0, NULL, 0);
+    struct auth_known known = { "", ring, 0 };
+    const struct keyring_key *key;
     struct auth_identity id;
     enum metric_auth_reason r;
 
     (void)state;
-    assert_false(auth_identify("", &c, &id, &r));
+    assert_false(auth_identify(&known, &c, &id, &key, &r));
     assert_int_equal(id.scopes, 0);
+    keyring_free(ring);
+}
+
+static enum metric_auth_reason reason_of(const struct keyring *ring, const char *text, int64_t now_us)
+{
+    struct auth_known known = { ADMIN_KEY, ring, now_us };
+    struct auth_credential c = { .source = AUTH_FROM_HEADER, .value = str_from(text) };
+    enum metric_auth_reason r = METRIC_AUTH_REASONS;
+    const struct keyring_key *key;
+    struct auth_identity id;
+
+    if (auth_identify(&known, &c, &id, &key, &r)) {
+        assert_int_equal(id.key_id, 7);
+        assert_int_equal(id.scopes, KEY_SCOPE_READ);
+        assert_int_equal(id.rate_per_hour, 60);
+        assert_string_equal(id.key_prefix, "pk_live_ab");
+        assert_false(id.is_admin_key);
+        assert_non_null(key);
+    } else {
+        assert_int_equal(id.scopes, 0);
+        assert_int_equal(id.key_id, 0);
+    }
+    return r;
+}
+
+static void test_api_keys(void **state)
+{
+    struct keyring_key k = {
+        .id = 7, .expires_us = 1000, .rate_per_hour = 60, .scopes = KEY_SCOPE_READ, .prefix = "pk_live_ab"
+    };
+    struct keyring *ring;
+
+    (void)state;
+    hash_sha256(k.hash, API_KEY, strlen(API_KEY));
+    ring = keyring_new(1, &k, 1);
+    assert_int_equal(reason_of(ring, API_KEY, 999), METRIC_AUTH_REASONS);
+    assert_int_equal(reason_of(ring, API_KEY, 1000), METRIC_AUTH_EXPIRED);
+    assert_int_equal(reason_of(ring, "pk_live_bbcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO12", 999),
+                     METRIC_AUTH_UNKNOWN);
+    keyring_free(ring);
+    k.revoked = 1;
+    ring = keyring_new(1, &k, 1);
+    assert_int_equal(reason_of(ring, API_KEY, 999), METRIC_AUTH_REVOKED);
+    keyring_free(ring);
 }
 
 static void test_scopes(void **state)
 {
-    struct auth_identity none = { .scopes = 0 }, read = { .scopes = AUTH_SCOPE_READ },
-                         write = { .scopes = AUTH_SCOPE_WRITE }, admin = { .scopes = AUTH_SCOPE_ADMIN };
+    struct auth_identity none = { .scopes = 0 }, read = { .scopes = KEY_SCOPE_READ },
+                         write = { .scopes = KEY_SCOPE_WRITE }, admin = { .scopes = KEY_SCOPE_ADMIN };
 
     (void)state;
     assert_true(auth_allows(&none, AUTH_PUBLIC));
@@ -280,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_first_credential_decides),
         cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_empty_admin_key_opens_nothing),
+        cmocka_unit_test(test_api_keys),
         cmocka_unit_test(test_scopes),
         cmocka_unit_test(test_little_of_a_key_is_shown),
         cmocka_unit_test(test_etag_depends_on_what_the_answer_does),

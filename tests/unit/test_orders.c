@@ -40,7 +40,7 @@ static void test_statements_are_named_and_counted(void **state)
 
         assert_string_equal(s->name, metrics_dim_value(METRICS_DIM_QUERY, s->metric));
         snprintf(parameter, sizeof parameter, "$%d::", s->params);
-        assert_non_null(strstr(s->sql, parameter));
+        assert_true(s->params == 0 || strstr(s->sql, parameter) != NULL);
         snprintf(parameter, sizeof parameter, "$%d::", s->params + 1);
         assert_null(strstr(s->sql, parameter));
         assert_true(s->params <= PG_MAX_PARAMS);
