@@ -5,6 +5,7 @@ sockets below a temporary directory; a fresh database for each test that asks fo
 """
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 
@@ -38,6 +39,34 @@ def redis_server(scratch):
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def retail_sales(scratch):
+    """The gift retailer's year as canonical CSV."""
+    data = HERE.parents[1] / "shared" / "data" / "online_retail.csv.gz"
+    if not data.exists():
+        pytest.skip("the gift retailer's sales are not here")
+    path = scratch / "retail.csv"
+    with open(path, "wb") as out:
+        subprocess.run([sys.executable, HERE.parent / "scripts" / "convert-online-retail", data], stdout=out, check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def sample_sales(scratch):
+    """make(customers, seed, start, end) -> canonical CSV of a made-up shop, made once."""
+    made = {}
+
+    def make(customers, seed=1, start="2023-01-01", end="2024-12-31"):
+        key = (customers, seed, start, end)
+        if key not in made:
+            made[key] = scratch / f"sample-{len(made)}.csv"
+            with open(made[key], "wb") as out:
+                subprocess.run([sys.executable, HERE.parent / "scripts" / "make-sample-sales", "--customers", str(customers),
+                                "--seed", str(seed), "--from", start, "--to", end], stdout=out, check=True)
+        return made[key]
+    return make
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ static enum sync_db_status score(struct sync_state *state, struct sync_db *db, i
 static enum sync_db_status rescore(struct sync_state *state, struct sync_db *db, int32_t as_of_day, bool *done)
 {
     const struct conf *c = state->proc->conf;
-    bool locked, needed;
+    bool locked = false, needed = false;
 
     *done = false;
     enum sync_db_status s = sync_db_open(db, c->database_url, (int)c->db_connect_timeout, beat, state);

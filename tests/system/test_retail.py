@@ -2,39 +2,23 @@
 import datetime
 import json
 import os
-import pathlib
 import random
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from lib.sales import Table, assert_facts_agree
 from lib.wait import FACTOR, wait_until
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-DATA = TOP.parent / "shared" / "data" / "online_retail.csv.gz"
 AS_OF = "2011-12-10"
 LINES, CUSTOMERS, GUEST_LINES = 541_909, 4_372, 135_080
 WHOLE_RUN = 120 * FACTOR
 KILLS = 6 if FACTOR == 1 else 2
 
-pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the gift retailer's sales are not here")
-
-
-@pytest.fixture(scope="module")
-def sales(tmp_path_factory):
-    """The retailer's file as canonical CSV."""
-    path = tmp_path_factory.mktemp("retail") / "sales.csv"
-    with open(path, "wb") as out:
-        subprocess.run([sys.executable, TOP / "scripts" / "convert-online-retail", DATA], stdout=out, check=True)
-    return path
-
 
 @pytest.fixture
-def retailer(patrond_factory, database, sales):
-    patrond = patrond_factory(DATABASE_URL=database, SYNC_SOURCE=f"csv:{sales}", AS_OF_DATE=AS_OF)
+def retailer(patrond_factory, database, retail_sales):
+    patrond = patrond_factory(DATABASE_URL=database, SYNC_SOURCE=f"csv:{retail_sales}", AS_OF_DATE=AS_OF)
     return patrond.start(), Table(database)
 
 
