@@ -24,9 +24,10 @@ void notify_reloading(void)
     (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(clock_mono_ns() / 1000));
 }
 
-void notify_stopping(const char *status)
+void notify_stopping(const char *status, uint64_t limit_ns)
 {
-    (void)sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status);
+    (void)sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu\nSTATUS=%s", (unsigned long long)(limit_ns / 1000),
+                     status);
 }
 
 void notify_status(const char *fmt, ...)

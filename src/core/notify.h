@@ -9,7 +9,8 @@
 
 void notify_ready(const char *status);
 void notify_reloading(void);
-void notify_stopping(const char *status);
+/* Draining may take as long as `limit_ns`: asks for that time. */
+void notify_stopping(const char *status, uint64_t limit_ns);
 void notify_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void notify_watchdog(void);
 /* Half of WATCHDOG_USEC as nanoseconds; 0: no watchdog. */

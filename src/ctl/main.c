@@ -1,7 +1,9 @@
 /*
  * patronctl: the command line and the table of commands.
  */
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,10 +34,11 @@ static const struct ctl_command commands[] = {
 
 static int usage(FILE *to, int status)
 {
-    fprintf(to, "usage: patronctl [-c FILE] COMMAND\n");
+    fprintf(to, "usage: patronctl [-c FILE | -i INSTANCE] COMMAND\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(to, "  %-8s %-36s %s\n", commands[i].name, commands[i].arguments, commands[i].doc);
-    fprintf(to, "  -c FILE  the server's settings (default: " DEFAULT_FILE ", if there is one)\n");
+    fprintf(to, "  -c FILE  the server's settings (default: " DEFAULT_FILE ", if there is one)\n"
+                "  -i NAME  the server of the unit patrond@NAME\n");
     return status;
 }
 
@@ -67,15 +70,35 @@ static int run(const struct ctl_command *command, const char *path, int argc, ch
     return status;
 }
 
+/* What the unit patrond@NAME gives its server; the settings file it reads. */
+static bool use_instance(const char *name, char path[PATH_MAX])
+{
+    char dir[PATH_MAX];
+
+    if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL || strlen(name) > NAME_MAX - 5)
+        return false;
+    (void)snprintf(path, PATH_MAX, PATROND_SYSCONFDIR "/patrond/%s.conf", name);
+    (void)snprintf(dir, sizeof(dir), "/run/patrond/%s", name);
+    if (setenv("RUN_DIR", dir, 1) != 0)
+        return false;
+    (void)snprintf(dir, sizeof(dir), "/var/lib/patrond/%s", name);
+    return setenv("STATE_DIR", dir, 1) == 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *path = access(DEFAULT_FILE, F_OK) == 0 ? DEFAULT_FILE : NULL;
     const struct ctl_command *command;
+    char instance[PATH_MAX];
     int option;
 
-    while ((option = getopt(argc, argv, "+c:h")) != -1) {
+    while ((option = getopt(argc, argv, "+c:i:h")) != -1) {
         if (option == 'c')
             path = optarg;
+        else if (option == 'i' && !use_instance(optarg, instance))
+            return ctl_fail(CTL_USAGE, "no instance can be called %s", optarg);
+        else if (option == 'i')
+            path = instance;
         else if (option == 'h')
             return usage(stdout, CTL_OK);
         else

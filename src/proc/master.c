@@ -170,7 +170,7 @@ static void stop(struct master *m, enum policy_signal how)
         upgrade_abort(m);
         reload_abort(m, "the server stops");
         atomic_store(&m->env.sb->stopping, 1);
-        notify_stopping("draining");
+        notify_stopping("draining", m->limits.drain_ns + 2 * POLICY_KILL_AFTER_NS);
     }
     event_log(EVENT_APPLICATION_STOPPING, f, 2, "%s", how == POLICY_SIGNAL_QUIT ? "stopping at once" : "draining");
     m->phase = MASTER_STOPPING;

@@ -1,0 +1,217 @@
+"""B1, B5, B6, C1, C3, D1, D2 under a real systemd, with journal and memory limit.
+
+Needs      scripts/testbed, so root and systemd; skipped, loudly, where it can't be.
+Users      a killed worker costs its own requests, a deploy none; a killed master a gap, which a socket unit bridges.
+Detection  the journal's fields; the unit's state; `systemctl reload` fails when the settings are refused.
+Recovery   by systemd within 2 s where the master is gone; not at all where the settings cannot be used.
+"""
+import re
+import time
+
+import pytest
+
+from lib.testbed import BUILD, KEY, Bed
+from lib.wait import FACTOR, wait_until
+
+pytestmark = pytest.mark.drill
+
+UNIT = "patrond.service"
+
+
+@pytest.fixture(scope="module")
+def bed(tmp_path_factory):
+    bed = Bed(tmp_path_factory.mktemp("bed") / "state")
+    try:
+        bed.install()
+        bed.conf = f"{bed.path('sysconfdir')}/patrond/patrond.conf"
+        bed.sbin = bed.path("sbindir")
+        bed.write("/etc/credstore/patrond.ADMIN_KEY", KEY + "\n", 0o600)
+        bed.write("/etc/credstore/patrond.DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", 0o600)
+        yield bed
+    finally:
+        bed.down()
+
+
+def settings(bed, **values):
+    known = {"WORKERS": 2, "ENABLE_SALES_SYNC": "false", "ENVIRONMENT": "test", **values}
+    bed.write(bed.conf, "".join(f"{k} = {v}\n" for k, v in known.items() if v is not None))
+
+
+@pytest.fixture
+def service(bed):
+    """The running service, freshly started; a stopped one afterwards."""
+    settings(bed)
+    bed.out("systemctl", "restart", UNIT)
+    yield bed
+    bed.run("systemctl", "stop", "patrond.socket", UNIT)
+    bed.run("systemctl", "reset-failed", UNIT)
+    bed.run("rm", "-rf", f"/run/systemd/system/{UNIT}.d")
+    bed.run("systemctl", "daemon-reload")
+
+
+def drop_in(bed, text):
+    bed.write(f"/run/systemd/system/{UNIT}.d/drill.conf", f"[Service]\n{text}\n")
+    bed.out("systemctl", "daemon-reload")
+
+
+def master(bed):
+    return int(bed.show(UNIT, "MainPID"))
+
+
+def workers(bed):
+    return [int(p) for p in bed.run("pgrep", "-f", "^patrond: worker").stdout.split()]
+
+
+def restarts(bed):
+    return int(bed.show(UNIT, "NRestarts"))
+
+
+def ready(bed):
+    return bed.get("/health/live")[0] == 200
+
+
+# The unit.
+
+def test_service_starts_ready_with_its_secrets_from_credentials(service):
+    assert service.show(UNIT, "ActiveState") == "active"
+    assert ready(service)
+    assert service.get("/admin/workers")[0] == 200  # the key from the credential store
+    assert service.show(UNIT, "StatusText") == "serving generation 1: 2 of 2 workers ready"
+    assert service.out("ps", "-o", "user=", "-p", str(master(service))) == "patrond"
+    assert not service.run("grep", "-r", KEY, "/run/patrond", "/var/lib/patrond").stdout
+
+
+def test_exposure_and_words_of_the_installed_units(bed):
+    done = bed.run("systemd-analyze", "verify", UNIT, "patrond@shop.service", "patrond.socket")
+    assert done.returncode == 0 and done.stderr == ""
+    for unit in [UNIT, "patrond@shop.service"]:
+        bed.out("systemd-analyze", "security", "--no-pager", "--threshold=15", unit)
+
+
+def test_instances_beside_one_another(service):
+    for number, name in [(1, "one"), (2, "two")]:
+        service.write(f"{service.path('sysconfdir')}/patrond/{name}.conf",
+                      f"LISTEN = 127.0.0.1:810{number}\nWORKERS = 1\nENVIRONMENT = test\nENABLE_SALES_SYNC = false\n")
+        service.write(f"/etc/credstore/patrond.{name}.ADMIN_KEY", KEY + name, 0o600)
+        service.write(f"/etc/credstore/patrond.{name}.DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", 0o600)
+        service.out("systemctl", "start", f"patrond@{name}.service")
+    try:
+        for number, name in [(1, "one"), (2, "two")]:
+            assert service.get("/health/live", port=8100 + number)[0] == 200
+            status = service.out("patronctl", "-i", name, "status")
+            assert f"127.0.0.1:810{number}" in status
+        service.out("systemctl", "reload", "patrond@two.service")
+        assert "generation 2" in service.out("patronctl", "-i", "two", "status")
+        assert "generation 1 " in service.out("patronctl", "-i", "one", "status")
+    finally:
+        service.run("systemctl", "stop", "patrond@one.service", "patrond@two.service")
+
+
+# C1, C3.
+
+def test_unusable_settings_are_not_tried_again(service):
+    settings(service, WORKERS="many", NO_SUCH="1")
+    done = service.run("systemctl", "restart", UNIT)
+    assert done.returncode != 0
+    assert service.show(UNIT, "ActiveState") == "failed" and service.show(UNIT, "ExecMainStatus") == "78"
+    assert restarts(service) == 0
+    said = {e["MESSAGE"] for e in service.events("configuration_invalid")}
+    assert any("WORKERS" in m for m in said) and any("NO_SUCH" in m for m in said)
+
+
+def test_refused_reload_fails_and_changes_nothing(service):
+    before = workers(service)
+    settings(service, NO_SUCH="1")
+    done = service.run("systemctl", "reload", UNIT)
+    assert done.returncode != 0
+    assert workers(service) == before and service.show(UNIT, "ActiveState") == "active" and ready(service)
+    assert "NO_SUCH" in service.wait_event("reload_failed")["ERROR"]
+    settings(service, SLOW_REQUEST_MS=777)
+    service.out("systemctl", "reload", UNIT)
+    assert service.wait_event("reloaded")["CHANGED"] == "SLOW_REQUEST_MS"
+    assert service.show(UNIT, "StatusText").startswith("serving generation 2")
+
+
+# B1.
+
+def test_worker_killed_for_memory_leaves_the_unit_up(service):
+    settings(service, MAX_BODY_BYTES=6 << 20, WORKER_MAX_RSS_MB=0)
+    drop_in(service, "MemoryMax=96M\nMemorySwapMax=0")
+    service.out("systemctl", "restart", UNIT)
+    pid = master(service)
+    # bodies that never end fill the workers
+    feeder = ("import socket,time,sys\n"
+              f"head=b'POST /api/mcp/search HTTP/1.1\\r\\nHost: x\\r\\nX-API-Key: {KEY}\\r\\n"
+              f"Content-Type: application/json\\r\\nContent-Length: {6 << 20}\\r\\n\\r\\n'\n"
+              "held=[]\n"
+              "for i in range(40):\n"
+              "    s=socket.create_connection(('127.0.0.1',8000),5); s.settimeout(2); held.append(s)\n"
+              "    try: s.sendall(head+b' '*((6<<20)-1))\n"
+              "    except OSError: pass\n")
+    service.run("timeout", "60", "/usr/bin/python3", "-c", feeder, timeout=90)
+    line = service.wait_event("worker_oom_killed")
+    assert line["PROCESS"] == "worker" and line["SIGNAL"] == "SIGKILL" and int(line["PEAK_RSS_BYTES"]) > 16 << 20
+    assert line["DOING"] and "cgroup count" in line["MESSAGE"]
+    assert master(service) == pid and restarts(service) == 0 and service.show(UNIT, "ActiveState") == "active"
+    wait_until(lambda: len(workers(service)) == 2 and ready(service), 10, "both workers again")
+
+
+# B5, B6.
+
+def test_silent_master_is_ended_by_the_watchdog(service):
+    drop_in(service, "WatchdogSec=2")
+    service.out("systemctl", "restart", UNIT)
+    pid = master(service)
+    service.out("kill", "-STOP", str(pid))
+    wait_until(lambda: restarts(service) == 1 and service.show(UNIT, "SubState") == "running", 20, "a restart")
+    assert master(service) != pid and ready(service)
+
+
+def test_killed_master_is_back_in_two_seconds(service):
+    pid, children = master(service), workers(service)
+    service.out("kill", "-KILL", str(pid))
+    began = time.monotonic()
+    wait_until(lambda: ready(service) and master(service) != pid, 10, "it serves again", every=0.05)
+    took = time.monotonic() - began
+    assert took < 2 * FACTOR, f"{took:.1f} s"
+    assert not set(children) & set(workers(service))
+
+
+def test_socket_unit_bridges_a_killed_master(service):
+    service.out("systemctl", "stop", UNIT)
+    service.out("systemctl", "start", "patrond.socket")
+    assert ready(service)  # the first connection starts it
+    service.out("kill", "-KILL", str(master(service)))
+    began = time.monotonic()
+    answers = [service.get("/health/live")[0] for _ in range(3)]
+    assert answers == [200, 200, 200], answers
+    assert time.monotonic() - began < 4 * FACTOR
+
+
+# D1, D2.
+
+def test_deploys_keep_the_process_of_the_unit(service):
+    pid, program = master(service), service.root / service.sbin.lstrip("/") / "patrond"
+    good = program.read_bytes()
+    load = ["wrk", "-t1", "-c64", "-d3", "http://127.0.0.1:8000/health/live"]
+    service.out("systemd-run", "--unit=load", "--collect", "--property=StandardOutput=file:/run/load.out", *load)
+
+    def install(content):
+        fresh = program.with_suffix(".new")
+        fresh.write_bytes(content)
+        fresh.chmod(0o755)
+        fresh.rename(program)
+    install(good.replace(b"1.0.0\0", b"1.0.1\0"))
+    service.out("patronctl", "upgrade")
+    install(b"#!/bin/sh\nexit 1\n")
+    assert service.run("patronctl", "upgrade").returncode == 1
+    install(good)
+    service.out("patronctl", "upgrade")
+    line = service.events("upgrade_completed")[0]
+    assert line["FROM"] == "1.0.0" and line["TO"] == "1.0.1"
+    assert service.wait_event("upgrade_failed")["FROM"] == "1.0.1"
+    assert master(service) == pid and restarts(service) == 0
+    assert service.show(UNIT, "StatusText").startswith("serving generation 3")
+    wait_until(lambda: service.run("systemctl", "is-active", "load").stdout.strip() != "active", 15, "the load over")
+    said = (service.root / "run/load.out").read_text()
+    assert "Socket errors" not in said and "Non-2xx" not in said and int(re.search(r"(\d+) requests in", said).group(1)) > 1000
