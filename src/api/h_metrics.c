@@ -14,6 +14,7 @@
 #include "api/tally.h"
 #include "core/metrics.h"
 #include "core/sys.h"
+#include "model/backtest.h"
 
 /* Everything a scrape reads, read once. */
 struct scrape {
@@ -99,6 +100,30 @@ static double population_value(const struct scrape *s, enum metric_id id)
     }
 }
 
+/* Of the models behind the population; NaN: unscored, or without a back-test. */
+static double model_value(const struct scrape *s, enum metric_id id)
+{
+    const struct model_params *m = s->data != NULL ? s->data->population->model : NULL;
+    const struct model_quality *q = m != NULL ? params_quality(m) : NULL;
+
+    if (m == NULL)
+        return NAN;
+    switch (id) {
+    case METRIC_MODEL_AUC:
+        return q != NULL ? q->auc : NAN;
+    case METRIC_MODEL_BRIER:
+        return q != NULL ? q->brier : NAN;
+    case METRIC_MODEL_ECE:
+        return q != NULL ? q->ece : NAN;
+    case METRIC_MODEL_BIAS:
+        return m->backtest.forecast_available
+                   ? backtest_bias_pct(m->backtest.revenue_actual, m->backtest.revenue_predicted)
+                   : NAN;
+    default:
+        return us_to_s(s->data->population->header->trained_us);
+    }
+}
+
 static double data_age(const struct scrape *s)
 {
     int64_t age_s = dataset_age_s(s->data, s->health.now_us);
@@ -130,6 +155,12 @@ static double plain_value(const struct scrape *s, enum metric_id id)
         return us_to_s(s->sync.last_success_us);
     case METRIC_SYNC_IN_PROGRESS:
         return s->sync.running;
+    case METRIC_MODEL_AUC:
+    case METRIC_MODEL_BRIER:
+    case METRIC_MODEL_ECE:
+    case METRIC_MODEL_BIAS:
+    case METRIC_MODEL_TRAINED:
+        return model_value(s, id);
     case METRIC_WORKERS_READY:
         return (double)s->tally.workers_ready;
     case METRIC_PROCESS_CPU:

@@ -50,9 +50,9 @@ static void write_levels(struct json_writer *w, const struct population_aggregat
 static void write_calibration(struct json_writer *w, const struct model_params *m)
 {
     const struct model_backtest *b = &m->backtest;
-    const struct model_quality *q = m->calibrator.in_use ? &b->blend : &b->plain;
+    const struct model_quality *q = params_quality(m);
 
-    if (!b->available) {
+    if (q == NULL) {
         json_kv_null(w, "calibration");
         return;
     }

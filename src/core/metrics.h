@@ -172,6 +172,11 @@ enum metric_id {
     METRIC_SYNC_ROWS,     /* counter: result */
     METRIC_SYNC_LAST_SUCCESS,
     METRIC_SYNC_IN_PROGRESS,
+    METRIC_MODEL_AUC,
+    METRIC_MODEL_BRIER,
+    METRIC_MODEL_ECE,
+    METRIC_MODEL_BIAS,
+    METRIC_MODEL_TRAINED,
     METRIC_COMPONENT_UP,    /* gauge: component */
     METRIC_WORKER_RESTARTS, /* counter: reason; written by the master into `retired` */
     METRIC_WORKERS_READY,

@@ -24,7 +24,7 @@
 #include "model/params.h"
 
 #define POPULATION_MAGIC        0x504f505f444e5254ULL
-#define POPULATION_FORMAT       2
+#define POPULATION_FORMAT       3
 #define POPULATION_AXES         9
 #define POPULATION_WORD_NONE    255
 #define POPULATION_NO_ARCHETYPE UINT32_MAX
@@ -190,6 +190,7 @@ struct population_header {
     uint64_t checksum; /* hash_fast over the file with this field 0 */
     uint64_t data_version;
     int64_t published_us, synced_us; /* of the last successful sync in it */
+    int64_t trained_us;              /* when the models were fitted; 0: unscored */
     int32_t as_of_day, reserved;
     uint64_t rows, hash_size;
     uint64_t orders_loaded, rows_loaded, guest_rows; /* of combined_sales */

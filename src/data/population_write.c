@@ -59,6 +59,7 @@ static void fill_header(struct population_header *h, uint64_t rows, const struct
         .data_version = m->data_version,
         .published_us = m->published_us,
         .synced_us = m->synced_us,
+        .trained_us = m->trained_us,
         .as_of_day = m->as_of_day,
         .settings = m->settings,
         .rows = rows,

@@ -20,7 +20,7 @@
 
 struct population_meta {
     uint64_t data_version;
-    int64_t published_us, synced_us;
+    int64_t published_us, synced_us, trained_us;
     int32_t as_of_day;
     uint64_t orders_loaded, rows_loaded, guest_rows;
     const char *currency, *model_version, *model_status;

@@ -54,6 +54,13 @@ void params_version(char version[MODEL_VERSION_SIZE], int32_t as_of_day, unsigne
     str_copy(version, MODEL_VERSION_SIZE, str_from(text));
 }
 
+const struct model_quality *params_quality(const struct model_params *m)
+{
+    if (!m->backtest.available)
+        return NULL;
+    return m->calibrator.in_use ? &m->backtest.blend : &m->backtest.plain;
+}
+
 const char *params_status_name(int64_t status)
 {
     return status == MODEL_OK ? "ok" : "insufficient_data";

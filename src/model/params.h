@@ -121,6 +121,8 @@ void params_priors(struct model_params *m, int32_t as_of_day, double horizon_day
                    double mean_value);
 /* "mbg1-YYYYMMDD", from the second fit of the day on with ".2" … behind. */
 void params_version(char version[MODEL_VERSION_SIZE], int32_t as_of_day, unsigned fit);
+/* Of the churn in use, in the last back-test; NULL: there was too little history for one. */
+const struct model_quality *params_quality(const struct model_params *m);
 const char *params_status_name(int64_t status); /* "ok", "insufficient_data" */
 /* Copies stored bytes (at least sizeof(*m); what follows is not looked at) into m. False, m untouched, when they are
  * no parameters of this format: wrong length or format, a number that is not finite or outside its domain. */

@@ -17,7 +17,7 @@
 
 /* What the file's header needs of the database. */
 struct head {
-    int64_t version, published_us, orders, rows, guests, customers;
+    int64_t version, published_us, trained_us, orders, rows, guests, customers;
     int32_t as_of_day;
     char currency[8];
 };
@@ -44,16 +44,19 @@ static enum sync_db_status read_head(struct sync_db *db, struct head *h, bool *f
                                           "1000000)::bigint, v.as_of - date '1970-01-01', v.orders,"
                                           " v.rows, (SELECT count(*) FROM combined_sales WHERE customer_id IS NULL), "
                                           "(SELECT count(*) FROM customer_facts),"
-                                          " coalesce((SELECT currency FROM sync_state), '')"
+                                          " coalesce((SELECT currency FROM sync_state), ''),"
+                                          " coalesce((SELECT (extract(epoch FROM m.trained_at) * 1000000)::bigint"
+                                          " FROM model_runs m WHERE m.model_version = v.model_version), 0)"
                                           " FROM data_versions v ORDER BY v.data_version DESC LIMIT 1",
                                           NULL, 0, &r);
 
     if (s != SYNC_DB_OK)
         return s;
     *found = PQntuples(r) == 1;
-    if (*found && !(column_i64(r, 0, 0, &h->version) && column_i64(r, 0, 1, &h->published_us) &&
-                    column_i64(r, 0, 2, &day) && column_i64(r, 0, 3, &h->orders) && column_i64(r, 0, 4, &h->rows) &&
-                    column_i64(r, 0, 5, &h->guests) && column_i64(r, 0, 6, &h->customers)))
+    if (*found &&
+        !(column_i64(r, 0, 0, &h->version) && column_i64(r, 0, 1, &h->published_us) && column_i64(r, 0, 2, &day) &&
+          column_i64(r, 0, 3, &h->orders) && column_i64(r, 0, 4, &h->rows) && column_i64(r, 0, 5, &h->guests) &&
+          column_i64(r, 0, 6, &h->customers) && column_i64(r, 0, 8, &h->trained_us)))
         s = bad_file(db, 0, "data_versions: a row holds no numbers");
     h->as_of_day = (int32_t)day;
     str_copy(h->currency, sizeof(h->currency), str_from(*found ? PQgetvalue(r, 0, 7) : ""));
@@ -195,6 +198,7 @@ static struct population_meta meta_of(const struct conf *conf, const struct head
         .data_version = (uint64_t)h->version,
         .published_us = h->published_us,
         .synced_us = synced_us,
+        .trained_us = s->scored ? h->trained_us : 0,
         .as_of_day = h->as_of_day,
         .orders_loaded = (uint64_t)h->orders,
         .rows_loaded = (uint64_t)h->rows,

@@ -213,13 +213,13 @@ void sync_score_log_fit(const struct scoring *s)
 {
     const struct model_params *m = &s->params;
     const struct model_backtest *b = &m->backtest;
-    const struct model_quality *q = m->calibrator.in_use ? &b->blend : &b->plain;
+    const struct model_quality *q = params_quality(m);
     struct event_field f[] = {
         event_cstr("model_version", m->version),
         event_cstr("model_status", params_status_name(m->status)),
-        b->available ? event_f64("auc", q->auc) : event_cstr("auc", NULL),
-        b->available ? event_f64("brier", q->brier) : event_cstr("brier", NULL),
-        b->available ? event_f64("ece", q->ece) : event_cstr("ece", NULL),
+        q != NULL ? event_f64("auc", q->auc) : event_cstr("auc", NULL),
+        q != NULL ? event_f64("brier", q->brier) : event_cstr("brier", NULL),
+        q != NULL ? event_f64("ece", q->ece) : event_cstr("ece", NULL),
         b->forecast_available ? event_f64("bias_pct", backtest_bias_pct(b->revenue_actual, b->revenue_predicted))
                               : event_cstr("bias_pct", NULL),
         event_bool("calibrated", m->calibrator.in_use != 0),

@@ -155,13 +155,13 @@ void sync_score_json_metrics(struct buf *out, const struct model_params *m)
 {
     const struct model_backtest *b = &m->backtest;
     const struct model_quality none = { NAN, NAN, NAN };
-    const struct model_quality *used = m->calibrator.in_use ? &b->blend : &b->plain;
+    const struct model_quality *used = params_quality(m);
     double nothing = b->available ? 0 : NAN; /* turns a number into null */
     struct json_writer w;
 
     json_writer_init(&w, out);
     json_object_begin(&w);
-    put_quality(&w, b->available ? used : &none);
+    put_quality(&w, used != NULL ? used : &none);
     put_number(&w, "bias_pct",
                b->forecast_available ? backtest_bias_pct(b->revenue_actual, b->revenue_predicted) : NAN);
     put_number(&w, "base_rate", b->base_rate + nothing);

@@ -129,6 +129,13 @@ def test_everything_is_finite_and_adds_up(shop):
     assert sum(a["member_count"] for a in top["top_archetypes"]) == customers
     total = table.value("SELECT round(sum(lifetime_value)::numeric, 2) FROM fact_customer_current")
     assert math.isclose(sum(a["total_ltv"] for a in top["top_archetypes"]), total, abs_tol=0.01 * len(top["top_archetypes"]))
+    metrics = patrond.get("/metrics").body.decode()
+    fitted = table.value("SELECT metrics FROM model_runs")
+    for name, value in (("model_auc", fitted["auc"]), ("model_brier", fitted["brier"]), ("model_ece", fitted["ece"]),
+                        ("model_forecast_bias_pct", fitted["bias_pct"])):
+        shown = next(l for l in metrics.splitlines() if l.startswith(name + " "))
+        assert math.isclose(float(shown.split()[1]), value, rel_tol=1e-6), shown
+    assert "\nmodel_trained_timestamp_seconds 1" in metrics
     for path in ("/api/mcp/revenue/forecast", "/api/mcp/growth/projection", "/api/mcp/cohorts"):
         answer = patrond.get(path)
         assert answer.status == 200
@@ -173,7 +180,7 @@ def population(patrond):
     """The file's bytes but for checksum and times of the header."""
     data = bytearray((patrond.directory / "state" / "population-1.bin").read_bytes())
     data[24:32] = bytes(8)
-    data[40:56] = bytes(16)
+    data[40:64] = bytes(24)
     return hashlib.sha256(data).hexdigest()
 
 
