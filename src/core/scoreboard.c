@@ -15,6 +15,8 @@
 #include "base/utf8.h"
 #include "core/seqlock.h"
 
+#define DB_TOLD_AGAIN_NS (60 * CLOCK_NS_PER_S)
+
 _Static_assert(sizeof(struct sb_sync) % 4 == 0, "copied by words");
 _Static_assert(offsetof(struct sb_text, text) % 4 == 0 && sizeof(struct sb_text) == SB_TEXT, "copied by words");
 
@@ -220,4 +222,18 @@ bool scoreboard_check_set(struct sb_check *c, enum sb_health health, enum sb_err
     atomic_store(&c->checked_us, now_us);
     atomic_store(&c->health, health);
     return changed;
+}
+
+bool scoreboard_tell_db_trouble(struct scoreboard *sb)
+{
+    uint64_t now = clock_mono_ns(), told = atomic_load(&sb->db_told_ns);
+
+    if (told != 0 && now - told < DB_TOLD_AGAIN_NS)
+        return false;
+    return atomic_compare_exchange_strong(&sb->db_told_ns, &told, now);
+}
+
+bool scoreboard_tell_db_recovered(struct scoreboard *sb)
+{
+    return atomic_exchange(&sb->db_told_ns, 0) != 0;
 }

@@ -250,6 +250,7 @@ struct scoreboard {
      * when to ask for the version again, and until when one worker alone reads the table (CLOCK_MONOTONIC). */
     _Atomic uint64_t keys_digest, keys_version, keys_read_ns, keys_ask_ns, keys_lease_ns;
     _Alignas(64) struct sb_check checks[SB_COMPONENT_COUNT];
+    _Atomic uint64_t db_told_ns; /* when somebody told of trouble with PostgreSQL; 0: it is over */
     _Atomic uint64_t redis_memory_bytes, redis_keys, redis_evictions; /* from the probe */
     _Alignas(64) _Atomic uint32_t sync_seq;
     struct sb_sync sync;           /* writer: the sync process */
@@ -305,6 +306,14 @@ bool scoreboard_sync_read(const struct scoreboard *sb, struct sb_sync *s); /* en
 /* Records a check's outcome; `since` moves only when health changes. True when it changed. */
 bool scoreboard_check_set(struct sb_check *c, enum sb_health health, enum sb_error error, int64_t latency_us,
                           int64_t now_us);
+
+/*
+ * Every process that uses PostgreSQL notices by itself that it is away, or back; the
+ * operator is told once. True: this process shall tell. (Trouble told a minute ago may be told again: who told
+ * of it may be gone.)
+ */
+bool scoreboard_tell_db_trouble(struct scoreboard *sb);
+bool scoreboard_tell_db_recovered(struct scoreboard *sb);
 
 /*
  * Mailbox. Post answers a ticket > 0, or 0 when another request is in it; the

@@ -61,6 +61,8 @@ static void tell_trouble(struct pgpool *p, const struct pg_error *why)
     if (p->announced)
         return;
     p->announced = true;
+    if (!scoreboard_tell_db_trouble(p->sb))
+        return;
     if (strcmp(why->sqlstate, SQLSTATE_TOO_MANY) == 0)
         event_log(EVENT_DB_CONNECTION_FAILED, fields, count,
                   "Database connection failed: PostgreSQL has no free slot; its max_connections must exceed "
@@ -81,7 +83,8 @@ static void tell_recovered(struct pgpool *p)
     if (!p->announced)
         return;
     p->announced = false;
-    event_log(EVENT_DB_RECOVERED, fields, 1, "Database connection works again");
+    if (scoreboard_tell_db_recovered(p->sb))
+        event_log(EVENT_DB_RECOVERED, fields, 1, "Database connection works again");
 }
 
 /* ---- the end of a connection ---- */

@@ -58,11 +58,13 @@ static void log_state(const struct check *check, enum sb_health from, const stru
               sb_health_name(r->health), sb_health_name(from), r->text);
 }
 
-static void log_database(const struct check_result *r)
+static void log_database(struct scoreboard *sb, const struct check_result *r)
 {
     struct event_field f[] = { event_cstr("sqlstate", r->sqlstate[0] != '\0' ? r->sqlstate : NULL),
                                event_cstr("host", r->target), event_cstr("error", r->text) };
 
+    if (!(r->health == SB_HEALTH_UP ? scoreboard_tell_db_recovered(sb) : scoreboard_tell_db_trouble(sb)))
+        return;
     if (r->health == SB_HEALTH_UP)
         event_log(EVENT_DB_RECOVERED, f + 1, 1, "the database answers again");
     else if (r->error == SB_ERROR_CONNECT_TIMEOUT || r->error == SB_ERROR_QUERY_TIMEOUT)
@@ -81,13 +83,14 @@ static void log_cache(const struct check_result *r)
         event_log(EVENT_CACHE_DOWN, f, 1, "Redis is not reachable, everything goes on without it: %s", r->text);
 }
 
-static void log_transition(const struct check *check, enum sb_health from, const struct check_result *r)
+static void log_transition(struct scoreboard *sb, const struct check *check, enum sb_health from,
+                           const struct check_result *r)
 {
     if (from == SB_HEALTH_UNKNOWN && r->health != SB_HEALTH_DOWN)
         return; /* what is as it should be at the start is no news */
     log_state(check, from, r);
     if (check->component == SB_DATABASE)
-        log_database(r);
+        log_database(sb, r);
     else if (check->component == SB_CACHE)
         log_cache(r);
 }
@@ -103,7 +106,7 @@ static void record(struct probe *p, unsigned i, const struct check_result *r)
     }
     if (scoreboard_check_set(board(p, i), (enum sb_health)r->health, (enum sb_error)r->error, r->latency_us,
                              clock_wall_us()))
-        log_transition(&checks_table[i], from, r);
+        log_transition(p->ctx->sb, &checks_table[i], from, r);
 }
 
 /* SOURCE_CHECK_INTERVAL = 0: a check would keep a serverless database awake, so the last sync run tells. */

@@ -47,7 +47,7 @@ static void report_database_down(struct sync_state *state, const struct sync_db 
     struct event_field f[] = { event_cstr("sqlstate", db->sqlstate[0] ? db->sqlstate : NULL),
                                event_cstr("error", db->error) };
 
-    if (!state->database_down)
+    if (!state->database_down && scoreboard_tell_db_trouble(state->proc->sb))
         event_log(EVENT_DB_CONNECTION_FAILED, f, 2,
                   "Database connection failed: the sync process can't prepare; trying again");
     state->database_down = true;

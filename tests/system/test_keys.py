@@ -335,7 +335,7 @@ def test_keys_outlive_postgresql(patrond_factory, own_postgres):
     assert instance.get(ROUTE, key=short_text).status == 401
 
     own_postgres.start()
-    wait_until(lambda: instance.get("/admin/keys").status == 200, 10, "PostgreSQL being used again")
+    wait_until(lambda: all(instance.get("/admin/keys").status == 200 for _ in range(8)), 10, "PostgreSQL used again by all")
     assert instance.request("DELETE", f"/admin/keys/{good['id']}").status == 200
     wait_until(lambda: all(instance.get(ROUTE, key=good_text).status == 401 for _ in range(8)), IN_FORCE_S, "the key refused")
 

@@ -300,11 +300,14 @@ def test_too_many_connections(client):
             server.stop()
 
 
-def test_wrong_password_and_unknown_host(client, own_postgres):
+def test_wrong_user(client, own_postgres):
     c = client("postgresql://nobody:secret-9f@127.0.0.1:%d/postgres" % own_postgres.port)
     assert c.ask("one echo 1")["unavailable"] == 1
     (event,) = c.events("db_connection_failed")
     assert event["sqlstate"] == "28000" and "secret-9f" not in c.log_path.read_text()
+
+
+def test_unknown_host(client):
     c = client("postgresql://patrond@no-such-host.invalid:5432/postgres")
     assert c.ask("one echo 1")["unavailable"] == 1
     assert c.stat()["pause_ms"] < PAUSE_MS

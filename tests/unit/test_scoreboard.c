@@ -399,6 +399,19 @@ static void checks_keep_their_since(void **state)
     assert_int_equal(atomic_load(&c->error), SB_ERROR_REFUSED);
 }
 
+static void trouble_is_told_once(void **state)
+{
+    (void)state;
+    assert_false(scoreboard_tell_db_recovered(sb));
+    assert_true(scoreboard_tell_db_trouble(sb));
+    assert_false(scoreboard_tell_db_trouble(sb)); /* the next process that notices */
+    assert_true(scoreboard_tell_db_recovered(sb));
+    assert_false(scoreboard_tell_db_recovered(sb));
+    assert_true(scoreboard_tell_db_trouble(sb));
+    atomic_store(&sb->db_told_ns, clock_mono_ns() - 61 * CLOCK_NS_PER_S);
+    assert_true(scoreboard_tell_db_trouble(sb)); /* who told of it may be gone */
+}
+
 static void mail_goes_round(void **state)
 {
     (void)state;
@@ -547,6 +560,7 @@ int main(void)
         TEST(sync_status_is_never_torn),
         TEST(garbage_is_put_in_range),
         TEST(checks_keep_their_since),
+        TEST(trouble_is_told_once),
         TEST(mail_goes_round),
         TEST(abandoned_mail_is_taken_over),
         TEST(mail_arguments_are_checked),
