@@ -15,6 +15,7 @@
 #include "model/nextorder.h"
 #include "model/score.h"
 #include "model/train.h"
+#include "pareto_nbd.h"
 
 #define FOLLOW_UP_DAYS 91
 
@@ -142,7 +143,7 @@ static void train(int32_t as_of_day, int32_t horizon_days, struct model_params *
 }
 
 struct outcome {
-    struct backtest_case *blend, *plain, *dead;
+    struct backtest_case *blend, *plain, *dead, *pareto;
     size_t n;
     double returners, inside, early, late; /* next orders within FOLLOW_UP_DAYS against their 80 % intervals */
     double orders, expected;               /* in the horizon */
@@ -207,6 +208,33 @@ static void print_forecast(const struct model_params *m, const struct forecast_s
     print("revenue", o->revenue);
 }
 
+/* The other model, fitted on the same past: is there more to be had? */
+static void judge_pareto(int32_t as_of_day, int32_t horizon_days, struct outcome *o)
+{
+    static struct customer c;
+    struct mbg_history *h = calloc(row_count + 1, sizeof(*h));
+    struct pareto_nbd p;
+    double log_likelihood;
+    size_t n = 0;
+
+    if (h == NULL)
+        exit(1);
+    for (size_t i = 0; i < row_count;) {
+        i = next_customer(i, as_of_day, &c);
+        if (c.known > 0)
+            h[n++] = c.input.history;
+    }
+    if (pareto_nbd_fit(h, n, &p, &log_likelihood)) {
+        for (size_t i = 0; i < n; i++) {
+            double order = pareto_nbd_p_order(&p, h[i].x, (double)h[i].tx, (double)h[i].t, horizon_days / 7.0);
+            o->pareto[i] = (struct backtest_case){ (float)(1 - order), 1, o->blend[i].events };
+        }
+        print("pareto.log_likelihood", log_likelihood);
+        print_quality("pareto", o->pareto, n);
+    }
+    free(h);
+}
+
 static void print_outcome(const struct outcome *o, int64_t horizon_days)
 {
     double events = 0;
@@ -245,9 +273,11 @@ int main(int argc, char **argv)
     o.blend = calloc(row_count + 1, sizeof(*o.blend));
     o.plain = calloc(row_count + 1, sizeof(*o.plain));
     o.dead = calloc(row_count + 1, sizeof(*o.dead));
-    if (o.blend == NULL || o.plain == NULL || o.dead == NULL)
+    o.pareto = calloc(row_count + 1, sizeof(*o.pareto));
+    if (o.blend == NULL || o.plain == NULL || o.dead == NULL || o.pareto == NULL)
         return 1;
     judge(&m, (int32_t)as_of_day, (int32_t)horizon_days, &o, &sums);
+    judge_pareto((int32_t)as_of_day, (int32_t)horizon_days, &o);
     print_outcome(&o, horizon_days);
     print_forecast(&m, &sums, (int32_t)as_of_day, &o);
     return 0;

@@ -124,7 +124,7 @@ bool axes_scalar(enum axis_id axis, const struct facts *f, int32_t as_of_day, do
     return true;
 }
 
-unsigned axes_first_anchor(enum axis_id axis)
+static unsigned first_anchor(enum axis_id axis)
 {
     unsigned first = 0;
 
@@ -133,9 +133,9 @@ unsigned axes_first_anchor(enum axis_id axis)
     return first;
 }
 
-unsigned axes_anchor_count(enum axis_id axis)
+static unsigned anchor_count(enum axis_id axis)
 {
-    return axes_vocab[axis].word_count - axes_first_anchor(axis);
+    return axes_vocab[axis].word_count - first_anchor(axis);
 }
 
 /* By anchor, not word. In the units of the scalars. */
@@ -170,7 +170,7 @@ static double quantile(const float *sorted, size_t n, double q)
 
 void axes_fit_anchors(enum axis_id axis, float *scalars, size_t n, double anchors[AXES_MAX_WORDS])
 {
-    unsigned first = axes_first_anchor(axis), count = axes_anchor_count(axis);
+    unsigned first = first_anchor(axis), count = anchor_count(axis);
 
     for (unsigned i = 0; i < AXES_MAX_WORDS; i++)
         anchors[i] = 0;
@@ -189,7 +189,7 @@ struct axes_position axes_place(const struct model_params *m, enum axis_id axis,
                                 int32_t as_of_day)
 {
     const double *anchor = m->anchors[axis];
-    unsigned first = axes_first_anchor(axis), last = axes_vocab[axis].word_count - 1, k = first;
+    unsigned first = first_anchor(axis), last = axes_vocab[axis].word_count - 1, k = first;
     double s;
     uint8_t gate;
 

@@ -29,9 +29,6 @@ struct axes_position {
 
 /* False: a gate decides, *gate is its word. True: *scalar is finite. */
 bool axes_scalar(enum axis_id axis, const struct facts *f, int32_t as_of_day, double *scalar, uint8_t *gate);
-/* The words after the gates: their number, and the first of them. */
-unsigned axes_anchor_count(enum axis_id axis);
-unsigned axes_first_anchor(enum axis_id axis);
 /* Anchors (by word) from the scalars of the customers no gate decides: quantiles (j + .5) / K. Sorts the scalars.
  * Maturity has fixed ones; so has every axis with too few scalars or no spread. */
 void axes_fit_anchors(enum axis_id axis, float *scalars, size_t n, double anchors[AXES_MAX_WORDS]);

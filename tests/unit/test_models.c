@@ -14,6 +14,7 @@
 #include "model/mbg.h"
 #include "model/special.h"
 #include "model_fixture.h"
+#include "pareto_nbd.h"
 
 static void near(double got, double want, double tolerance)
 {
@@ -177,6 +178,21 @@ static void published_distribution_and_its_mean(void **state)
     near(mbg_expected_new(&p, 39), mean, 1e-6 * mean);
 }
 
+/* The model MBG/NBD is compared with, against its published values. */
+static void published_pareto_nbd(void **state)
+{
+    (void)state;
+    const struct pareto_nbd p = { 0.5534, 10.5802, 0.6061, 11.6562 }, q = { 0.55, 10.58, 0.61, 11.67 };
+
+    near(pareto_nbd_p_alive(&p, 26, 30.86, 31), 0.9979, 0.001);
+    near(pareto_nbd_expected_orders(&p, 26, 30.86, 31, 52), 25.46, 0.02);
+    near(pareto_nbd_expected_orders(&q, 132, 200, 200, 10), 6.206051788963242, 1e-9 * 6.2);
+    near(pareto_nbd_expected_orders(&q, 133, 200, 200, 10), 6.252872247574811, 1e-9 * 6.2);
+    double order = pareto_nbd_p_order(&p, 3, 20, 40, 1e7); /* those who are alive order before long, or leave */
+    assert_true(order < pareto_nbd_p_alive(&p, 3, 20, 40) && order > pareto_nbd_p_order(&p, 3, 20, 40, 10));
+    near(pareto_nbd_p_order(&p, 3, 20, 40, 1e-3), pareto_nbd_expected_orders(&p, 3, 20, 40, 1e-3), 1e-7);
+}
+
 static void gradients_are_the_slopes(void **state)
 {
     (void)state;
@@ -311,11 +327,17 @@ static void spend_values_and_recovery(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(series_does_not_overflow),    cmocka_unit_test(expected_orders_are_the_integral),
-        cmocka_unit_test(gradients_are_the_slopes),    cmocka_unit_test(published_distribution_and_its_mean),
-        cmocka_unit_test(special_functions),           cmocka_unit_test(published_values),
-        cmocka_unit_test(stays_finite_and_consistent), cmocka_unit_test(recovers_parameters),
-        cmocka_unit_test(small_samples_never_fail),    cmocka_unit_test(spend_values_and_recovery),
+        cmocka_unit_test(series_does_not_overflow),
+        cmocka_unit_test(expected_orders_are_the_integral),
+        cmocka_unit_test(published_pareto_nbd),
+        cmocka_unit_test(gradients_are_the_slopes),
+        cmocka_unit_test(published_distribution_and_its_mean),
+        cmocka_unit_test(special_functions),
+        cmocka_unit_test(published_values),
+        cmocka_unit_test(stays_finite_and_consistent),
+        cmocka_unit_test(recovers_parameters),
+        cmocka_unit_test(small_samples_never_fail),
+        cmocka_unit_test(spend_values_and_recovery),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
