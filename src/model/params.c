@@ -132,8 +132,9 @@ bool params_load(struct model_params *m, const void *bytes, size_t n)
     if (n < sizeof(p))
         return false;
     memcpy(&p, bytes, sizeof(p));
-    if (p.format != MODEL_PARAMS_FORMAT || memchr(p.version, 0, sizeof(p.version)) == NULL ||
-        !positive(p.horizon_days) || !positive(p.active_window_days))
+    if (p.format != MODEL_PARAMS_FORMAT || (p.status != MODEL_OK && p.status != MODEL_INSUFFICIENT_DATA) ||
+        memchr(p.version, 0, sizeof(p.version)) == NULL || !positive(p.horizon_days) ||
+        !positive(p.active_window_days))
         return false;
     if (!sound_fit(&p) || !sound_calibrator(&p.calibrator) || !sound_backtest(&p.backtest) || !sound_forecast(&p))
         return false;

@@ -325,26 +325,40 @@ static void fit_past(struct train *t, struct model_params *m)
     season_acquisition_fit(weekly, weeks, t->as_of_day, m->season, &m->acquisition);
 }
 
-/* How far a month's forecast is off, in parts: what the back-test left over, and the months' own unrest. */
-static void estimate_errors(const struct train *t, struct model_params *m)
+/* Standard error of the step from one month's net sales to the next in the last year, season removed, for one month.
+ */
+static double unrest(const struct train *t, const struct model_params *m)
 {
-    const struct model_backtest *b = &m->backtest;
-    double left =
-        b->revenue_actual > 0 && b->revenue_predicted > 0 ? log(b->revenue_actual / b->revenue_predicted) / 2 : 0.3;
-    double stock =
-        b->active_actual > 0 && b->active_predicted > 0 ? log(b->active_actual / b->active_predicted) : 0.1;
+    int year, month, day;
     double square = 0, n = 0, mean = 0;
 
+    clock_civil_of(t->as_of_day, &year, &month, &day);
     for (int back = 1; back < 12 && t->monthly[back] > 0 && t->monthly[back + 1] > 0; back++) {
-        double step = log(t->monthly[back] / t->monthly[back + 1]), delta = step - mean;
+        double now = t->monthly[back] / m->season[(month + 23 - back) % 12];
+        double before = t->monthly[back + 1] / m->season[(month + 22 - back) % 12];
+        double step = log(now / before), delta = step - mean;
         n += 1;
         mean += delta / n;
         square += delta * (step - mean);
     }
-    double unrest = n > 2 ? square / n / 2 : 0.04; /* a step has the variance of two months */
+    return n > 2 ? sqrt(square / n / 2) : 0.2; /* a step has the variance of two months */
+}
+
+/* ln(actual / predicted), `unknown` when there is none. */
+static double miss(double actual, double predicted, double unknown)
+{
+    return actual > 0 && predicted > 0 ? log(actual / predicted) : unknown;
+}
+
+/* How far a month's forecast is off, in parts: what the back-test's factor left over, and the months' own unrest. */
+static void estimate_errors(const struct train *t, struct model_params *m)
+{
+    const struct model_backtest *b = &m->backtest;
+    double left = miss(b->revenue_actual, b->revenue_predicted, 0.6) / 2;
     double least = m->history_days < 365 ? 0.25 : m->season_years == 0 ? 0.15 : 0.05; /* a season not seen yet */
-    m->forecast_error = fmin(0.6, fmax(least, sqrt(left * left + unrest)));
-    m->growth_error = fmin(0.5, fmax(0.02, fabs(stock)));
+
+    m->forecast_error = fmin(0.6, fmax(least, hypot(left, unrest(t, m))));
+    m->growth_error = fmin(0.5, fmax(0.02, fabs(miss(b->active_actual, b->active_predicted, 0.1))));
 }
 
 static void fit_now(struct training *g)
