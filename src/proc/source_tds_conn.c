@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "proc/source_tds_sql.h"
 #include "proc/source_tds_target.h"
 
 #define LOGIN_MOST_S 15
@@ -355,18 +356,6 @@ static enum tds_outcome outcome_of_failure(struct tds_conn *c)
     return c->stopped ? TDS_STOPPED : TDS_FAILED;
 }
 
-static enum tds_outcome open_connection(struct tds_conn *c)
-{
-    c->connecting = true;
-    bool open = connect_somewhere(c);
-    c->connecting = false;
-    if (!open)
-        return outcome_of_failure(c);
-    c->problem = (struct tds_problem){ 0 };
-    dbsetinterrupt(c->db, must_stop, stop_waiting);
-    return TDS_DONE;
-}
-
 /*
  * `encryption = require` still accepts a server that encrypts the login and goes on in clear text. The first byte of
  * its first answer tells. False: clear text, or stopped.
@@ -417,13 +406,13 @@ static bool read_results(struct tds_conn *c, const struct tds_reader *reader)
     while ((r = dbresults(c->db)) == SUCCEED) {
         if (dbnumcols(c->db) == 0)
             continue;
-        if (seen)
-            return tds_conn_refuse(c, TDS_ERROR_DISORDER, "a second result");
+        if (seen || reader == NULL)
+            return tds_conn_refuse(c, TDS_ERROR_DISORDER, "one result too many");
         seen = true;
         if (!reader->columns(reader->arg, c->db) || !read_rows(c, reader))
             return false;
     }
-    if (r != NO_MORE_RESULTS || !seen || c->problem.number != 0 || dbdead(c->db))
+    if (r != NO_MORE_RESULTS || seen != (reader != NULL) || c->problem.number != 0 || dbdead(c->db))
         return tds_conn_refuse(c, TDS_ERROR_INCOMPLETE, "no complete result");
     return true;
 }
@@ -434,6 +423,29 @@ static void tell_characters(struct tds_conn *c)
         return;
     c->told_characters = true;
     note(c, "the source holds characters that are no valid text; they are stored as question marks");
+}
+
+/* One statement on the open connection; without a reader it has no result. */
+static enum tds_outcome run(struct tds_conn *c, const char *sql, const struct tds_reader *reader)
+{
+    c->problem = (struct tds_problem){ 0 };
+    if (dbcmd(c->db, sql) == SUCCEED && dbsqlsend(c->db) == SUCCEED && prove_encryption(c) &&
+        dbsqlok(c->db) == SUCCEED && read_results(c, reader))
+        return TDS_DONE;
+    if (!c->stopped)
+        tds_conn_refuse(c, TDS_ERROR_INCOMPLETE, "no answer"); /* an RST comes without any word */
+    return outcome_of_failure(c);
+}
+
+static enum tds_outcome open_connection(struct tds_conn *c)
+{
+    c->connecting = true;
+    bool open = connect_somewhere(c);
+    c->connecting = false;
+    if (!open)
+        return outcome_of_failure(c);
+    dbsetinterrupt(c->db, must_stop, stop_waiting);
+    return run(c, tds_sql_session(), NULL);
 }
 
 enum tds_outcome tds_conn_query(struct tds_conn *c, const char *sql, const struct tds_reader *reader)
@@ -447,12 +459,8 @@ enum tds_outcome tds_conn_query(struct tds_conn *c, const char *sql, const struc
         if (opened != TDS_DONE)
             return opened;
     }
-    if (dbcmd(c->db, sql) != SUCCEED || dbsqlsend(c->db) != SUCCEED || !prove_encryption(c) ||
-        dbsqlok(c->db) != SUCCEED || !read_results(c, reader)) {
-        if (!c->stopped)
-            tds_conn_refuse(c, TDS_ERROR_INCOMPLETE, "no answer"); /* an RST comes without any word */
-        return outcome_of_failure(c);
-    }
-    tell_characters(c);
-    return TDS_DONE;
+    enum tds_outcome outcome = run(c, sql, reader);
+    if (outcome == TDS_DONE)
+        tell_characters(c);
+    return outcome;
 }

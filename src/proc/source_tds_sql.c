@@ -170,6 +170,12 @@ static void add_select(struct buf *out, const struct tds_sql_view *v, size_t row
     buf_printf(out, " FROM %s", v->name);
 }
 
+const char *tds_sql_session(void)
+{
+    return "SET ARITHABORT ON; SET ANSI_WARNINGS ON; SET ANSI_NULLS ON; SET ANSI_PADDING ON; "
+           "SET CONCAT_NULL_YIELDS_NULL ON; SET QUOTED_IDENTIFIER ON";
+}
+
 void tds_sql_columns(struct buf *out, const char *quoted_view)
 {
     buf_printf(out, "SELECT TOP (0) * FROM %s", quoted_view);
