@@ -39,7 +39,10 @@ enum metric_dim {
     METRICS_DIM_SHED_REASON,
     METRICS_DIM_CACHE_TYPE,
     METRICS_DIM_COMPONENT, /* enum sb_component */
-    METRICS_DIM_VERSION,   /* open: gauges only */
+    METRICS_DIM_INTEGRATION,
+    METRICS_DIM_OPERATION,
+    METRICS_DIM_INTEGRATION_ERROR,
+    METRICS_DIM_VERSION, /* open: gauges only */
     METRICS_DIM_COUNT
 };
 
@@ -140,6 +143,30 @@ enum metric_cache_type {
     METRIC_CACHE_QUERY,
     METRIC_CACHE_TYPES
 };
+/* Services of others that we call. */
+enum metric_integration {
+    METRIC_AZURE_SQL,
+    METRIC_ANTHROPIC,
+    METRIC_ALERT_WEBHOOK,
+    METRIC_INTEGRATIONS
+};
+enum metric_operation {
+    METRIC_OPERATION_LOGIN, /* of SQL Server */
+    METRIC_OPERATION_QUERY,
+    METRIC_OPERATION_MESSAGE, /* to Claude */
+    METRIC_OPERATION_POST,    /* of an alert */
+    METRIC_OPERATIONS
+};
+enum metric_integration_error {
+    METRIC_INTEGRATION_CONNECT,
+    METRIC_INTEGRATION_AUTH,
+    METRIC_INTEGRATION_TLS,
+    METRIC_INTEGRATION_TIMEOUT,
+    METRIC_INTEGRATION_THROTTLED,
+    METRIC_INTEGRATION_QUERY, /* refused, or failed half way */
+    METRIC_INTEGRATION_SCHEMA,
+    METRIC_INTEGRATION_ERROR_KINDS
+};
 
 enum metric_id {
     METRIC_HTTP_REQUESTS,     /* counter: method, endpoint, status_code */
@@ -177,8 +204,10 @@ enum metric_id {
     METRIC_MODEL_ECE,
     METRIC_MODEL_BIAS,
     METRIC_MODEL_TRAINED,
-    METRIC_COMPONENT_UP,    /* gauge: component */
-    METRIC_WORKER_RESTARTS, /* counter: reason; written by the master into `retired` */
+    METRIC_INTEGRATION_DURATION, /* histogram: integration, operation */
+    METRIC_INTEGRATION_ERRORS,   /* counter: integration, error_type */
+    METRIC_COMPONENT_UP,         /* gauge: component */
+    METRIC_WORKER_RESTARTS,      /* counter: reason; written by the master into `retired` */
     METRIC_WORKERS_READY,
     METRIC_LOAD_SHED,   /* counter: reason */
     METRIC_PROCESS_CPU, /* process_cpu_seconds_total: rendered like a gauge */

@@ -10,6 +10,7 @@
     }
 
 static const double http_buckets[] = { .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10 };
+static const double integration_buckets[] = { .1, .5, 1, 2, 5, 10 };
 static const double db_buckets[] = { .001, .005, .01, .05, .1, .5, 1, 5 };
 
 const struct metric metrics_table[METRIC_COUNT] = {
@@ -146,6 +147,17 @@ const struct metric metrics_table[METRIC_COUNT] = {
     [METRIC_MODEL_TRAINED] = { .name = "model_trained_timestamp_seconds",
                                .help = "Unix time at which the models in use were fitted.",
                                .type = METRIC_GAUGE },
+    [METRIC_INTEGRATION_DURATION] = { .name = "integration_call_duration_seconds",
+                                      .help = "Time of a call of another service, good or not.",
+                                      .type = METRIC_HISTOGRAM,
+                                      .dims = { METRICS_DIM_INTEGRATION, METRICS_DIM_OPERATION },
+                                      .labels = { "integration", "operation" },
+                                      BUCKETS(integration_buckets) },
+    [METRIC_INTEGRATION_ERRORS] = { .name = "integration_errors_total",
+                                    .help = "Calls of another service that failed, each attempt.",
+                                    .type = METRIC_COUNTER,
+                                    .dims = { METRICS_DIM_INTEGRATION, METRICS_DIM_INTEGRATION_ERROR },
+                                    .labels = { "integration", "error_type" } },
     [METRIC_COMPONENT_UP] = { .name = "component_up",
                               .help = "State of a component: 1 up, 0.5 degraded, 0 down.",
                               .type = METRIC_GAUGE,
@@ -202,6 +214,11 @@ static const char *const sync_results[METRIC_SYNC_RESULTS] = { "read", "inserted
 static const char *const restarts[METRIC_RESTARTS] = { "crash", "oom", "hung", "recycled", "exit" };
 static const char *const sheds[METRIC_SHED_REASONS] = { "memory", "deadline", "connections", "fds", "pool" };
 static const char *const cache_types[METRIC_CACHE_TYPES] = { "customer", "churn", "archetype", "query" };
+static const char *const integrations[METRIC_INTEGRATIONS] = { "azure_sql", "anthropic", "alert_webhook" };
+static const char *const operations[METRIC_OPERATIONS] = { "login", "query", "message", "post" };
+static const char *const integration_errors[METRIC_INTEGRATION_ERROR_KINDS] = { "connect", "auth",      "tls",
+                                                                                "timeout", "throttled", "query",
+                                                                                "schema" };
 
 const struct metrics_words metrics_words[METRICS_DIM_COUNT] = {
     [METRICS_DIM_METHOD] = WORDS(methods),
@@ -217,5 +234,8 @@ const struct metrics_words metrics_words[METRICS_DIM_COUNT] = {
     [METRICS_DIM_RESTART_REASON] = WORDS(restarts),
     [METRICS_DIM_SHED_REASON] = WORDS(sheds),
     [METRICS_DIM_CACHE_TYPE] = WORDS(cache_types),
+    [METRICS_DIM_INTEGRATION] = WORDS(integrations),
+    [METRICS_DIM_OPERATION] = WORDS(operations),
+    [METRICS_DIM_INTEGRATION_ERROR] = WORDS(integration_errors),
     [METRICS_DIM_COMPONENT] = { .count = SB_COMPONENT_COUNT, .name_of = sb_component_name },
 };

@@ -97,6 +97,7 @@ static enum source_status begin(struct source *base, const struct source_range *
     s->range = *range;
     s->stretch = s->orders_done = 0;
     s->rows_given = 0;
+    s->rows_counted = -1;
     s->part = TDS_KEYED;
     tds_rows_clear(&s->rows);
     next_part(s);
@@ -125,10 +126,24 @@ static void count_good_page(struct tds_source *s)
     s->page_rows = s->page_rows * 2 < s->wanted_rows ? s->page_rows * 2 : s->wanted_rows;
 }
 
+/* Once, where it is one statement: the server counts in a fraction of the time it takes to send. */
+static enum source_status count_lines(struct tds_source *s, struct source_error *err)
+{
+    const struct source_range *r = &s->range;
+
+    if (s->rows_counted >= 0 || s->page.after.set || r->orders != NULL || r->customer_id != NULL ||
+        r->day_count > 0 || r->row_limit > 0)
+        return SOURCE_OK;
+    return tds_persist(s, tds_try_count, err);
+}
+
 /* Brings the next page into s->rows, maybe an empty one. */
 static enum source_status read_page(struct tds_source *s, struct source_error *err)
 {
-    enum source_status status = tds_persist(s, tds_try_page, err);
+    enum source_status status = count_lines(s, err);
+
+    if (status == SOURCE_OK)
+        status = tds_persist(s, tds_try_page, err);
 
     if (status != SOURCE_OK)
         return status;
@@ -195,11 +210,9 @@ static enum source_status next(struct source *base, struct source_row *rows, siz
     return s->rows.given == s->rows.count && s->part == TDS_END ? SOURCE_END : SOURCE_OK;
 }
 
-/* Counting a view means reading all of it. */
 static int64_t estimate(struct source *base)
 {
-    (void)base;
-    return -1;
+    return ((struct tds_source *)base)->rows_counted;
 }
 
 /* The health check: logs in once, sees that the view is what it should be. */

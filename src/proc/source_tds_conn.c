@@ -293,6 +293,7 @@ static bool log_in(struct tds_conn *c, const struct tds_target *target)
         return false;
     dbsetlogintime(login_timeout_s(c));
     dbsettime(query_timeout_s(c));
+    uint64_t begun = clock_mono_ns();
     LOGINREC *login = make_login(c);
     if (login != NULL) {
         c->asked = &asked;
@@ -301,6 +302,7 @@ static bool log_in(struct tds_conn *c, const struct tds_target *target)
         dbloginfree(login);
     }
     close(fd);
+    metrics_observe(METRIC_INTEGRATION_DURATION, METRIC_AZURE_SQL, METRIC_OPERATION_LOGIN, clock_mono_ns() - begun);
     if (c->db == NULL && c->problem.number == 0)
         tds_conn_refuse(c, TDS_ERROR_CLIENT, "no connection, and no reason");
     return c->db != NULL;
@@ -459,7 +461,9 @@ enum tds_outcome tds_conn_query(struct tds_conn *c, const char *sql, const struc
         if (opened != TDS_DONE)
             return opened;
     }
+    uint64_t begun = clock_mono_ns();
     enum tds_outcome outcome = run(c, sql, reader);
+    metrics_observe(METRIC_INTEGRATION_DURATION, METRIC_AZURE_SQL, METRIC_OPERATION_QUERY, clock_mono_ns() - begun);
     if (outcome == TDS_DONE)
         tell_characters(c);
     return outcome;

@@ -1,6 +1,7 @@
 /*
- * source_tds_days: totals of days, grouped by the server.
+ * source_tds_days: what the server counts for us: lines, and totals of days.
  */
+#include "base/fmt.h"
 #include "proc/source_tds_internal.h"
 #include "proc/source_tds_value.h"
 
@@ -50,6 +51,36 @@ static bool totals_row(void *arg, DBPROCESS *db)
         return tds_conn_refuse(s->conn, TDS_ERROR_DISORDER, "totals of a day that are no numbers, or out of turn");
     s->totals_count++;
     return true;
+}
+
+static bool count_columns(void *arg, DBPROCESS *db)
+{
+    struct tds_source *s = arg;
+
+    return dbnumcols(db) == 1 || tds_conn_refuse(s->conn, TDS_ERROR_DISORDER, "%d columns", dbnumcols(db));
+}
+
+static bool count_row(void *arg, DBPROCESS *db)
+{
+    struct tds_source *s = arg;
+    char memory[FMT_MAX];
+    struct buf text = { .data = memory, .cap = sizeof(memory) - 1, .max_bytes = sizeof(memory) - 1 };
+    struct str value;
+
+    return (put_column(&text, db, 1, &value) && str_to_i64(value, &s->rows_counted)) ||
+           tds_conn_refuse(s->conn, TDS_ERROR_DISORDER, "a count that is no number");
+}
+
+enum tds_outcome tds_try_count(struct tds_source *s)
+{
+    const struct tds_reader reader = { count_columns, count_row, s };
+    enum tds_outcome outcome = tds_try_schema(s);
+
+    if (outcome != TDS_DONE)
+        return outcome;
+    buf_reset(&s->sql);
+    tds_sql_count(&s->sql, &s->view, s->page.start_day, s->page.end_day);
+    return tds_try_query(s, &reader);
 }
 
 static enum tds_outcome try_totals(struct tds_source *s)

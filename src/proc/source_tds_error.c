@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 
+#define TIMED_OUT        20003
 #define CONNECT_FAILED   20002 /* follows almost every error while connecting */
 #define SEE_MESSAGES     20018 /* "check messages from the server" */
 #define BACKOFF_FIRST_MS 1000U
@@ -215,17 +216,28 @@ static void put_words(struct out *o, const char *words, const struct tds_problem
     }
 }
 
+static enum sb_reason reason_of(const struct tds_problem *p)
+{
+    enum sb_reason reason = tds_rule_of(p)->reason;
+
+    if (reason != SB_REASON_NONE)
+        return reason;
+    return p->connecting ? SB_REASON_SOURCE_CONNECT : SB_REASON_SOURCE_QUERY;
+}
+
+static bool is_tls(int32_t number)
+{
+    return number == CONNECT_FAILED || number == TDS_ERROR_DOWNGRADE;
+}
+
 void tds_error_describe(struct source_error *err, const struct tds_problem *p, const struct tds_subject *subject)
 {
     const struct tds_rule *rule = tds_rule_of(p);
     struct out o = { err->text, sizeof(err->text), 0 };
     char origin[64] = "";
 
-    err->reason = rule->reason;
-    if (rule->reason == SB_REASON_NONE)
-        err->reason = p->connecting ? SB_REASON_SOURCE_CONNECT : SB_REASON_SOURCE_QUERY;
-    err->health =
-        rule->number == CONNECT_FAILED || rule->number == TDS_ERROR_DOWNGRADE ? SB_ERROR_TLS : SB_ERROR_NONE;
+    err->reason = reason_of(p);
+    err->health = is_tls(p->number) ? SB_ERROR_TLS : SB_ERROR_NONE;
     if (p->library && p->number > 0)
         snprintf(origin, sizeof(origin), " (FreeTDS error %d)", p->number);
     else if (p->number > 0)
@@ -239,6 +251,26 @@ void tds_error_describe(struct source_error *err, const struct tds_problem *p, c
     put_words(&o, rule->words, p, subject);
     o.size += strlen(origin);
     put(&o, str_from(origin));
+}
+
+enum metric_integration_error tds_error_metric(const struct tds_problem *p)
+{
+    if (is_tls(p->number))
+        return METRIC_INTEGRATION_TLS;
+    if (p->number == TIMED_OUT)
+        return METRIC_INTEGRATION_TIMEOUT;
+    if (tds_rule_of(p)->class == TDS_THROTTLED)
+        return METRIC_INTEGRATION_THROTTLED;
+    switch (reason_of(p)) {
+    case SB_REASON_SOURCE_CONNECT:
+        return METRIC_INTEGRATION_CONNECT;
+    case SB_REASON_SOURCE_AUTH:
+        return METRIC_INTEGRATION_AUTH;
+    case SB_REASON_VALIDATION:
+        return METRIC_INTEGRATION_SCHEMA;
+    default:
+        return METRIC_INTEGRATION_QUERY;
+    }
 }
 
 unsigned tds_wait_ms(const struct tds_rule *rule, unsigned failed, double unit, unsigned most_ms)

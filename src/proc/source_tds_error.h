@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/metrics.h"
 #include "proc/source.h"
 
 enum tds_class {
@@ -59,6 +60,9 @@ struct tds_subject {
 
 /* Reason, health and words of a problem: "Login failed for user 'sync': … (SQL Server error 18456, state 1)". */
 void tds_error_describe(struct source_error *err, const struct tds_problem *p, const struct tds_subject *subject);
+
+/* How integration_errors_total counts it. */
+enum metric_integration_error tds_error_metric(const struct tds_problem *p);
 
 /* Pause before attempt `failed` + 1: full jitter between 0 and 1 s, 2 s, 4 s … (`unit` in [0,1) chooses), not below
  * the rule's least wait, and never above most_ms. */

@@ -36,7 +36,7 @@ struct tds_source {
     size_t page_rows, wanted_rows; /* of a page now, and when all is well */
     size_t too_large;              /* rows of a page that did not fit into memory; 0: all did */
     unsigned good_pages;
-    int64_t rows_given;
+    int64_t rows_given, rows_counted; /* counted: in the source, -1: not */
     struct tds_rows rows;
     struct tds_sql_key last_key;     /* of the page under way */
     struct source_day_total *totals; /* the caller's */
@@ -46,6 +46,7 @@ struct tds_source {
 /* Each sends one statement and may be repeated; what it read is in the source. */
 enum tds_outcome tds_try_schema(struct tds_source *s);  /* the first of every run; nothing once it is known */
 enum tds_outcome tds_try_page(struct tds_source *s);    /* s->page into s->rows */
+enum tds_outcome tds_try_count(struct tds_source *s);   /* the lines of s->page's days into s->rows_counted */
 enum tds_outcome tds_try_unkeyed(struct tds_source *s); /* into s->rows */
 enum tds_outcome tds_try_query(struct tds_source *s, const struct tds_reader *reader); /* s->sql */
 

@@ -206,6 +206,16 @@ void tds_sql_page(struct buf *out, const struct tds_sql_view *view, const struct
     buf_add_cstr(out, " OPTION (MAXDOP 1)");
 }
 
+void tds_sql_count(struct buf *out, const struct tds_sql_view *view, int32_t start_day, int32_t end_day)
+{
+    unsigned conditions = 0;
+
+    buf_printf(out, "SELECT COUNT_BIG(*) FROM %s", view->name);
+    add_start(out, view, &conditions, start_day);
+    add_end(out, view, &conditions, end_day);
+    buf_add_cstr(out, " OPTION (MAXDOP 1)");
+}
+
 void tds_sql_unkeyed(struct buf *out, const struct tds_sql_view *view, size_t rows)
 {
     unsigned conditions = 0;

@@ -60,6 +60,8 @@ const char *tds_sql_session(void);
 void tds_sql_columns(struct buf *out, const char *quoted_view);
 /* The 30 columns, in the order of source_columns. */
 void tds_sql_page(struct buf *out, const struct tds_sql_view *view, const struct tds_sql_page *page);
+/* How many lines the pages of these days hold. */
+void tds_sql_count(struct buf *out, const struct tds_sql_view *view, int32_t start_day, int32_t end_day);
 /* Lines that no page can hold because order_date or order_id is null. */
 void tds_sql_unkeyed(struct buf *out, const struct tds_sql_view *view, size_t rows);
 /* The members of struct source_day_total, in their order, of the first `days` days with lines, ascending. */

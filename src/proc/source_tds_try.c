@@ -218,6 +218,7 @@ static enum source_status after_failure(struct tds_source *s, struct patience *p
     unsigned most_ms = stall_ms / 2 < WAIT_MOST_MS ? stall_ms / 2 : WAIT_MOST_MS;
 
     count_failure(p, problem->number);
+    metrics_add(METRIC_INTEGRATION_ERRORS, METRIC_AZURE_SQL, tds_error_metric(problem), 0, 1);
     progress(s);
     tds_error_describe(err, problem, tds_conn_subject(s->conn));
     if (problem->number == TDS_ERROR_TOO_LARGE && s->page_rows > TDS_PAGE_LEAST) {

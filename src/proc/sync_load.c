@@ -142,17 +142,32 @@ static bool end_copy(struct load *l)
     return db(l, sync_db_copy_end(&l->run->work, "copying into the stage", NULL));
 }
 
+/* Where a bad row was found: "in sales.csv, line 7", or "in order 7" of a source without lines. */
+static void say_where(char *dst, size_t size, const struct source_row *row)
+{
+    struct str order_id = row->values[SOURCE_ORDER_ID];
+    const char *join = row->file.len > 0 ? ", " : "";
+
+    if (row->line_number > 0)
+        snprintf(dst, size, "%s%.*s%sline %lld", row->file.len > 0 ? "in " : "", (int)row->file.len,
+                 row->file.len > 0 ? row->file.p : "", join, (long long)row->line_number);
+    else
+        snprintf(dst, size, "in order %.*s", order_id.len > 0 ? (int)order_id.len : 6,
+                 order_id.len > 0 ? order_id.p : "(none)");
+}
+
 static bool refuse_row(struct load *l, const struct source_row *row, const char *reason)
 {
     struct sync_run *run = l->run;
+    char where[160];
 
     run->shown->rows_skipped++;
-    if (run->shown->rows_skipped > run->conf->sync_max_bad_rows)
-        return sync_run_fail(run, SB_REASON_VALIDATION,
-                             "more than SYNC_MAX_BAD_ROWS (%lld) bad rows, the last one %s%.*s%sline %lld: %s%s",
-                             (long long)run->conf->sync_max_bad_rows, row->file.len > 0 ? "in " : "",
-                             (int)row->file.len, row->file.len > 0 ? row->file.p : "", row->file.len > 0 ? ", " : "",
-                             (long long)row->line_number, reason, l->dry ? "" : "; see sync_quarantine");
+    if (run->shown->rows_skipped > run->conf->sync_max_bad_rows) {
+        say_where(where, sizeof(where), row);
+        return sync_run_fail(
+            run, SB_REASON_VALIDATION, "more than SYNC_MAX_BAD_ROWS (%lld) bad rows, the last one %s: %s%s",
+            (long long)run->conf->sync_max_bad_rows, where, reason, l->dry ? "" : "; see sync_quarantine");
+    }
     return l->dry || sync_books_quarantine(run, row, reason);
 }
 

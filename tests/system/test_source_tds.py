@@ -158,6 +158,12 @@ def test_days_and_the_orders_on_them(own_source, reading, table):
     expected = [(r["order_id"], Decimal(r["line_item_sales"])) for r in rows if r["order_id"] in january]
     assert sorted(table.rows("SELECT order_id, line_item_sales FROM combined_sales")) == sorted(expected)
     assert table.rows("SELECT order_id, reason FROM sync_quarantine") == [("5", "order_date is empty")]
+    own_source.update({"order_id": [1000, 1001, 1002]}, {"quantity": None})
+    patrond.write_settings(SYNC_MAX_BAD_ROWS=0)
+    patrond.signal(signal.SIGHUP)
+    patrond.wait_event("reloaded")
+    run = patrond.sync("full")
+    assert run["status"] == "failed" and "bad rows, the last one in order 100" in run["error"], run
 
 
 def test_dry_run_reads_no_more_than_asked(source, reading):
@@ -216,6 +222,10 @@ def test_a_busy_server_is_asked_for_less(source, reading):
     assert "throttled: " in retries(patrond)[0]
     tops = [s.split(")")[0].split("(")[1] for s in source.statements(PAGE)]
     assert tops[:2] == ["400", "200"] and tops[-1] == "400", tops
+    metrics = patrond.get("/metrics").body.decode()
+    assert 'integration_errors_total{integration="azure_sql",error_type="throttled"} 1\n' in metrics
+    assert 'integration_call_duration_seconds_count{integration="azure_sql",operation="login"} 2\n' in metrics
+    assert "percent=100" in patrond.events("sync_progress")[-1]
 
 
 def test_a_source_that_stops_sending(source, reading, table):
@@ -232,7 +242,7 @@ def test_a_source_that_stops_sending(source, reading, table):
         hang.wait_waiting()
         assert patrond.get("/api/mcp/customer/random").status == 200
         run = patrond.wait_run(run_id)
-        assert run["status"] == "timeout" and "no progress for 2 s while reading" in run["error"]
+        assert run["status"] == "timeout" and "no progress for 2 s while loading" in run["error"]
         assert time.monotonic() - began < 5 * FACTOR
         event = patrond.wait_event("sync_failed")
         assert 0 < run["rows_read"] <= 200 and f"rows_read={run['rows_read']} " in event and "reason=timeout" in event
