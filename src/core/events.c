@@ -315,17 +315,45 @@ static void write_record(const struct record *r)
     errno = saved;
 }
 
+bool event_quota_take(struct event_quota *q, unsigned most, uint64_t now_ns, uint64_t *suppressed)
+{
+    *suppressed = 0;
+    if (q->lines == 0 || now_ns - q->since_ns >= EVENT_QUOTA_NS) {
+        *suppressed = q->suppressed;
+        *q = (struct event_quota){ .since_ns = now_ns, .lines = 1 };
+        return true;
+    }
+    if (q->lines < most) {
+        q->lines++;
+        return true;
+    }
+    q->suppressed++;
+    return false;
+}
+
 static void log_sentence(enum log_level level, enum event_id id, const struct event_field *fields, size_t count,
                          const char *sentence, va_list ap) __attribute__((format(printf, 5, 0)));
 
 static void log_sentence(enum log_level level, enum event_id id, const struct event_field *fields, size_t count,
                          const char *sentence, va_list ap)
 {
+    static struct event_quota quotas[EVENT_COUNT];
+    struct event_field all[MAX_FIELDS];
     char text[SENTENCE_BYTES] = "";
-    const struct record r = { event_get(id), level, text, fields, count };
+    struct record r = { event_get(id), level, text, fields, count };
+    uint64_t suppressed = 0;
 
     if (!log_enabled(level))
         return;
+    if (r.event->quota > 0 && !event_quota_take(&quotas[id], r.event->quota, clock_mono_ns(), &suppressed))
+        return;
+    if (suppressed > 0 && count < MAX_FIELDS) {
+        for (size_t i = 0; i < count; i++)
+            all[i] = fields[i];
+        all[count] = event_i64("suppressed", (int64_t)suppressed);
+        r.fields = all;
+        r.count++;
+    }
     (void)vsnprintf(text, sizeof(text), sentence, ap);
     write_record(&r);
 }

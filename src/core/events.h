@@ -97,7 +97,18 @@ struct event {
     const char *name; /* "worker_crashed" */
     enum log_level level;
     char message_id[33]; /* 32 hex digits, unique and for ever */
+    unsigned quota;      /* lines of one process in EVENT_QUOTA_NS, the others are counted; 0: no limit */
+    const char *meaning, *check, *fix; /* sentences for the operator */
 };
+
+/* A flood is told by its first lines; the next line after it says how many were `suppressed`. */
+#define EVENT_QUOTA_NS 10000000000ULL
+struct event_quota {
+    uint64_t since_ns, suppressed;
+    unsigned lines;
+};
+/* May a line be written now? *suppressed: those left out since the last one. */
+bool event_quota_take(struct event_quota *q, unsigned most, uint64_t now_ns, uint64_t *suppressed);
 
 const struct event *event_get(enum event_id id);
 /* Is a line of this event written at the present log level? Cheap: ask before building fields on a hot path. */

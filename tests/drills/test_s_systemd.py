@@ -132,6 +132,19 @@ def test_refused_reload_fails_and_changes_nothing(service):
     assert service.show(UNIT, "StatusText").startswith("serving generation 2")
 
 
+def test_journal_explains_every_event(service):
+    service.run("patronctl", "reload")
+    entry = service.wait_event("reloaded")
+    assert len(entry["MESSAGE_ID"]) == 32 and entry["PRIORITY"] == "6" and entry["ROLE"] == "master"
+    assert entry["MESSAGE"].startswith("reloaded: generation 2 serves") and entry["GENERATION"] == "2"
+    explained = service.out("journalctl", "--no-pager", "-x", "-n", "1", "EVENT=reloaded")
+    assert "Subject: patrond: reloaded" in explained and "Meaning:" in explained and "Fix:" in explained
+    names = set(service.out("journalctl", "--no-pager", "-o", "cat", "-F", "EVENT").split())
+    catalog = service.out("journalctl", "--dump-catalog")
+    assert {"application_ready", "reloaded"} <= names
+    assert all(f"Subject: patrond: {name}\n" in catalog for name in names)
+
+
 # B1.
 
 def test_worker_killed_for_memory_leaves_the_unit_up(service):

@@ -171,6 +171,47 @@ static void long_values_keep_the_line_whole(void **state)
 }
 
 /* Message ids are 32 hex digits each its own, names are unique. */
+/* Sentences, and nothing that would end an entry of the catalog or be taken for a field. */
+static void is_prose(const char *text)
+{
+    assert_non_null(text);
+    assert_true(strlen(text) > 5 && text[strlen(text) - 1] == '.');
+    assert_null(strchr(text, '\n'));
+    assert_null(strchr(text, '@'));
+}
+
+static void floods_are_counted(void **state)
+{
+    (void)state;
+    struct event_quota q = { 0 };
+    uint64_t suppressed, now = 5;
+
+    for (int i = 0; i < 3; i++)
+        assert_true(event_quota_take(&q, 3, now++, &suppressed));
+    for (int i = 0; i < 40; i++)
+        assert_false(event_quota_take(&q, 3, now++, &suppressed));
+    assert_false(event_quota_take(&q, 3, 5 + EVENT_QUOTA_NS - 1, &suppressed));
+    assert_true(event_quota_take(&q, 3, 5 + EVENT_QUOTA_NS, &suppressed));
+    assert_int_equal(suppressed, 41);
+    assert_true(event_quota_take(&q, 3, 6 + EVENT_QUOTA_NS, &suppressed));
+    assert_int_equal(suppressed, 0);
+    assert_true(event_quota_take(&q, 3, 5 + 3 * EVENT_QUOTA_NS, &suppressed));
+    assert_int_equal(suppressed, 0);
+}
+
+static void a_flood_is_told_by_its_first_lines(void **state)
+{
+    (void)state;
+    unsigned quota = event_get(EVENT_CLAUDE_FAILED)->quota, lines = 0;
+
+    log_init("worker/0", LOG_LEVEL_INFO, false);
+    for (int i = 0; i < 1000; i++)
+        event_log(EVENT_CLAUDE_FAILED, NULL, 0, "no answer");
+    for (const char *p = logged(); (p = strstr(p, "claude_failed:")) != NULL; p++)
+        lines++;
+    assert_int_equal(lines, quota);
+}
+
 static void the_table_is_whole(void **state)
 {
     (void)state;
@@ -180,6 +221,9 @@ static void the_table_is_whole(void **state)
         assert_non_null(e->name);
         assert_int_equal(strspn(e->message_id, "0123456789abcdef"), 32);
         assert_int_equal(strlen(e->message_id), 32);
+        is_prose(e->meaning);
+        is_prose(e->check);
+        is_prose(e->fix);
         for (unsigned j = 0; j < i; j++) {
             assert_string_not_equal(e->name, event_get((enum event_id)j)->name);
             assert_string_not_equal(e->message_id, event_get((enum event_id)j)->message_id);
@@ -199,6 +243,8 @@ int main(void)
         TEST(levels_decide),
         TEST(the_json_line),
         TEST(long_values_keep_the_line_whole),
+        TEST(a_flood_is_told_by_its_first_lines),
+        cmocka_unit_test(floods_are_counted),
         cmocka_unit_test(the_table_is_whole),
     };
 
