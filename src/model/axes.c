@@ -103,7 +103,7 @@ static double scalar_of(enum axis_id axis, const struct facts *f, int32_t as_of_
     case AXIS_SHOPPING_CADENCE:
         return (double)f->weekend_orders / f->orders;
     case AXIS_REPURCHASE_BEHAVIOR:
-        return (f->repeat_products + 0.25) / (f->later_products + 1.0);
+        return (f->repeat_products + 0.1) / (f->later_products + 1.0); /* shrunk: few products say little */
     case AXIS_RETURN_BEHAVIOR:
         return returned_share(f);
     case AXIS_SHOPPING_MATURITY:

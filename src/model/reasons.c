@@ -77,16 +77,22 @@ static void tell_recency(const struct reason_facts *f, struct reason *r)
              f->orders > 1 ? "last" : "the only");
 }
 
-static void tell_orders(const struct reason_facts *f, struct reason *r)
+/* Many orders make a pause worse: whoever bought often and no more has probably left. */
+static void tell_orders(const struct reason_facts *f, bool few, struct reason *r)
 {
-    if (r->contribution > 0) {
+    double days = f->days_since_last;
+
+    r->code = REASON_ORDER_COUNT;
+    if (r->contribution > 0 && few) {
         r->code = REASON_FEW_ORDERS;
         snprintf(r->text, sizeof(r->text), "Only %u order%s", f->orders, plural(f->orders));
+    } else if (r->contribution > 0) {
+        snprintf(r->text, sizeof(r->text), "After %u orders, a pause of %.0f day%s is unusual", f->orders, days,
+                 plural(days));
     } else if (f->orders == 2) {
         r->code = REASON_REPEAT_BUYER;
         snprintf(r->text, sizeof(r->text), "Has bought more than once");
     } else {
-        r->code = REASON_ORDER_COUNT;
         snprintf(r->text, sizeof(r->text), "%u order%s so far", f->orders, plural(f->orders));
     }
 }
@@ -100,8 +106,6 @@ static void tell_tenure(const struct reason_facts *f, struct reason *r)
 unsigned reasons_churn(const struct model_params *m, const struct mbg_history *h, const struct reason_facts *f,
                        struct reason out[REASONS_MAX])
 {
-    static void (*const tell[3])(const struct reason_facts *, struct reason *) = { tell_recency, tell_orders,
-                                                                                   tell_tenure };
     struct traits own = { (double)h->t - (double)h->tx, h->x, (double)h->t };
     double share[3];
     unsigned n = 0, used = 0;
@@ -115,8 +119,14 @@ unsigned reasons_churn(const struct model_params *m, const struct mbg_history *h
         if (n > 0 && fabs(share[best]) < LEAST_CONTRIBUTION)
             break;
         out[n] = (struct reason){ .raises = share[best] > 0, .contributes = true, .contribution = share[best] };
-        tell[best](f, &out[n++]);
+        if (best == 0)
+            tell_recency(f, &out[n]);
+        else if (best == 1)
+            tell_orders(f, h->x <= m->reference_x || f->orders < 2, &out[n]);
+        else
+            tell_tenure(f, &out[n]);
         used |= 1U << best;
+        n++;
     }
     return n;
 }

@@ -327,6 +327,10 @@ static void reasons_in_words(void **state)
         told(r, n, REASON_RECENCY_VS_GAP, "139 days since last purchase, 1.3 times the usual gap of 106 days"));
     assert_true(told(r, n, REASON_FEW_ORDERS, "Only 2 orders"));
     assert_true(told(r, n, REASON_TENURE, "Customer for 245 days"));
+    struct mbg_history often = mbg_history_of(25, 1000, 1240, 1440);
+    struct reason_facts silent = { 25, 200, 440, 10 };
+    n = reasons_churn(&m, &often, &silent, r);
+    assert_true(told(r, n, REASON_ORDER_COUNT, "After 25 orders, a pause of 200 days is unusual"));
     n = reasons_next_order(&m, &h, &f, r);
     assert_true(told(r, n, REASON_USUAL_GAP, "Usual gap of 106 days passed 33 days ago"));
     assert_false(r[0].raises);
