@@ -7,6 +7,7 @@
 
 #include "core/conf.h"
 #include "core/scoreboard.h"
+#include "data/cache.h"
 #include "data/population.h"
 #include "net/http.h"
 #include "net/loop.h"
@@ -18,6 +19,7 @@ struct api_env {
     struct sb_slot *slot;
     struct loop *loop;
     struct pgpool *pool;
+    struct cache *cache;
 };
 
 struct api;

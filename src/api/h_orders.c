@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "api/cached.h"
 #include "api/cursor.h"
 #include "api/customer.h"
 #include "api/errors.h"
@@ -283,15 +284,15 @@ static void cancel(struct api_request *q)
     pgpool_cancel(q->api->env.pool, h->statement);
 }
 
-static void ask(struct api_request *q, struct history *h)
+static void ask(struct api_request *q)
 {
+    struct history *h = q->pending;
     const char *values[SQL_CO_PARAMS];
 
     if (!orders_params(&h->query, &q->http->arena, values)) {
         error_no_memory(q);
         return;
     }
-    q->pending = h;
     h->statement =
         pgpool_send(q->api->env.pool, sql_get(SQL_CUSTOMER_ORDERS), values, q->http->deadline_ns, on_result, q);
     if (h->statement == NULL)
@@ -326,5 +327,6 @@ void h_orders(struct api_request *q)
         return;
     h->query.customer_id = h->row->customer_id;
     h->query.as_of_day = q->data->population->header->as_of_day;
-    ask(q, h);
+    q->pending = h;
+    cached_answer(q, METRIC_CACHE_CUSTOMER, ask);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "api/access.h"
+#include "api/cached.h"
 #include "api/client.h"
 #include "api/errors.h"
 #include "api/etag.h"
@@ -108,6 +109,7 @@ static void on_done(struct http_request *r, enum http_end end, int status, size_
     if (q == NULL)
         return;
     cancel_pending(q);
+    cached_end(q);
     access_ended(q, end, status, body_bytes);
     dataset_release(q->data);
     q->data = NULL;
@@ -251,10 +253,26 @@ void request_json_begin(struct api_request *q, struct json_writer *w)
     json_writer_init(w, &q->api->body);
 }
 
+/* Answers all who wait for the same, from a body that their answers don't take away. */
+static void share_json(struct api_request *q)
+{
+    struct api *a = q->api;
+    struct buf body = a->body;
+
+    buf_init(&a->body, (size_t)a->env.conf->max_request_memory_bytes);
+    cached_keep(q, buf_str(&body));
+    request_reply(q, 200, HEADERS_JSON, buf_str(&body));
+    buf_free(&a->body);
+    a->body = body;
+    trim(&a->body);
+}
+
 void request_json_end(struct api_request *q, int status)
 {
     if (q->api->body.failed)
         error_no_memory(q);
+    else if (q->ticket != NULL && status == 200)
+        share_json(q);
     else
         request_reply(q, status, HEADERS_JSON, buf_str(&q->api->body));
 }

@@ -41,7 +41,9 @@ struct api_request {
     bool answered;
     void (*cancel)(struct api_request *q); /* of a handler that answers later */
     void *pending;                         /* its own */
-    char own_id[RNG_UUID_SIZE];            /* a correlation id made here */
+    struct cache_ticket *ticket;           /* of a read that may be cached, until it is answered */
+    void (*work_out)(struct api_request *q);
+    char own_id[RNG_UUID_SIZE]; /* a correlation id made here */
 };
 
 /* The callbacks of the engine. */

@@ -222,7 +222,7 @@ static size_t put_six_decimals(char *dst, double v)
     if (part == 0)
         return n;
     dst[n++] = '.';
-    for (uint64_t digit = scale / 10; part > 0; digit /= 10) {
+    for (uint64_t digit = scale / 10; digit > 0 && part > 0; digit /= 10) {
         dst[n++] = (char)('0' + part / digit);
         part %= digit;
     }

@@ -1,34 +1,24 @@
 /*
- * pg_target: the connection string taken apart, its names resolved by the C
- * library's threads, and put together again for libpq.
- *
- * A lookup under way writes into its gaicb, so that memory is given back only
- * when the lookup has ended; a target freed earlier leaves it to the process's end.
+ * pg_target: the connection string taken apart, its names looked up, and put together again for libpq.
  */
 #include "net/pg_target.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "net/lookup.h"
 
-#define MAX_HOSTS     8
-#define MAX_ADDRESSES 4 /* of one host */
-#define MAX_LIST      4096
-#define MAX_OPTIONS   64
-#define OWN_OPTIONS   8
+#define MAX_HOSTS   8
+#define MAX_LIST    4096
+#define MAX_OPTIONS 64
+#define OWN_OPTIONS 8
 
 struct host {
-    char *name, *port; /* port "": libpq's default */
-    bool lookup;       /* a name, not an address or a socket directory */
-    char addresses[MAX_ADDRESSES][INET6_ADDRSTRLEN];
-    unsigned address_count;
-    struct gaicb *request; /* under way */
+    char *name, *port;     /* port "": libpq's default */
+    struct lookup *lookup; /* NULL: an address or a socket directory, not a name */
 };
 
 struct pg_target {
@@ -60,14 +50,6 @@ static const char *option(const struct pg_target *t, const char *key)
     return NULL;
 }
 
-static bool is_name(const char *host)
-{
-    struct in6_addr address;
-
-    return host[0] != '\0' && host[0] != '/' && host[0] != '@' && inet_pton(AF_INET, host, &address) != 1 &&
-           inet_pton(AF_INET6, host, &address) != 1;
-}
-
 /* Hosts and ports of the URL; one port counts for all hosts. */
 static bool split_hosts(struct pg_target *t)
 {
@@ -88,7 +70,8 @@ static bool split_hosts(struct pg_target *t)
         t->host_count++;
         if (h->name == NULL || h->port == NULL)
             return false;
-        h->lookup = !given && is_name(h->name);
+        if (!given && lookup_is_name(h->name) && (h->lookup = lookup_new(h->name)) == NULL)
+            return false;
     }
     return true;
 }
@@ -112,32 +95,6 @@ struct pg_target *pg_target_new(const char *url)
     return t;
 }
 
-/* True when the host's lookup has ended, or there is none. */
-static bool collect(struct host *h)
-{
-    unsigned n = 0;
-    int rc;
-
-    if (h->request == NULL)
-        return true;
-    rc = gai_error(h->request);
-    if (rc == EAI_INPROGRESS)
-        return false;
-    if (rc == 0) {
-        for (const struct addrinfo *a = h->request->ar_result; a != NULL && n < MAX_ADDRESSES; a = a->ai_next) {
-            if (getnameinfo(a->ai_addr, a->ai_addrlen, h->addresses[n], sizeof h->addresses[n], NULL, 0,
-                            NI_NUMERICHOST) == 0)
-                n++;
-        }
-        if (n > 0)
-            h->address_count = n;
-        freeaddrinfo(h->request->ar_result);
-    }
-    free(h->request);
-    h->request = NULL;
-    return true;
-}
-
 void pg_target_free(struct pg_target *t)
 {
     if (t == NULL)
@@ -145,34 +102,19 @@ void pg_target_free(struct pg_target *t)
     for (unsigned i = 0; i < t->host_count; i++) {
         struct host *h = &t->hosts[i];
 
-        if (collect(h) || gai_cancel(h->request) == EAI_CANCELED) {
-            free(h->request);
-            free(h->name);
-        }
+        lookup_free(h->lookup);
+        free(h->name);
         free(h->port);
     }
     PQconninfoFree(t->options);
     free(t);
 }
 
-static const struct addrinfo lookup_hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-
 void pg_target_lookup(struct pg_target *t)
 {
     for (unsigned i = 0; i < t->host_count; i++) {
-        struct host *h = &t->hosts[i];
-
-        if (!h->lookup || h->request != NULL)
-            continue;
-        h->request = calloc(1, sizeof *h->request);
-        if (h->request == NULL)
-            continue;
-        h->request->ar_name = h->name;
-        h->request->ar_request = &lookup_hints;
-        if (getaddrinfo_a(GAI_NOWAIT, &h->request, 1, NULL) != 0) {
-            free(h->request);
-            h->request = NULL;
-        }
+        if (t->hosts[i].lookup != NULL)
+            lookup_start(t->hosts[i].lookup);
     }
 }
 
@@ -183,9 +125,11 @@ enum pg_lookup pg_target_state(struct pg_target *t)
     if (t->broken)
         return PG_LOOKUP_FAILED;
     for (unsigned i = 0; i < t->host_count; i++) {
-        if (!collect(&t->hosts[i]))
+        struct lookup *l = t->hosts[i].lookup;
+
+        if (l != NULL && !lookup_ended(l))
             return PG_LOOKUP_RUNNING;
-        usable |= !t->hosts[i].lookup || t->hosts[i].address_count > 0;
+        usable |= l == NULL || lookup_count(l) > 0;
     }
     if (!usable)
         t->error = "no address found for the host of DATABASE_URL: check its name and the resolver";
@@ -211,11 +155,11 @@ static void list_hosts(const struct pg_target *t, struct buf *names, struct buf 
 
     for (unsigned i = 0; i < t->host_count; i++) {
         const struct host *h = &t->hosts[i];
-        unsigned entries = h->lookup ? h->address_count : 1;
+        unsigned entries = h->lookup != NULL ? lookup_count(h->lookup) : 1;
 
         for (unsigned j = 0; j < entries; j++) {
             add_item(names, h->name, first);
-            add_item(addresses, h->lookup ? h->addresses[j] : "", first);
+            add_item(addresses, h->lookup != NULL ? lookup_address(h->lookup, j) : "", first);
             add_item(ports, h->port, first);
             first = false;
         }

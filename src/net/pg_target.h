@@ -2,10 +2,8 @@
  * pg_target: what DATABASE_URL points at, and how to reach it without waiting.
  *
  * libpq resolves host names inside its "asynchronous" connect, which would
- * stop the loop for as long as DNS does. So names are looked up by the C
- * library's own threads (getaddrinfo_a) and given to libpq as hostaddr beside
- * the name, which stays for TLS verification and the password file. Addresses
- * once found stay in use when a later lookup fails.
+ * stop the loop for as long as DNS does. So names are looked up beforehand (net/lookup) and given to libpq as
+ * hostaddr beside the name, which stays for TLS verification and the password file.
  */
 #ifndef NET_PG_TARGET_H
 #define NET_PG_TARGET_H

@@ -9,49 +9,12 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "net/redis_target.h"
 #include "proc/checks.h"
 
 #define KEY_PATTERN   "patrond:*"
 #define COUNT_AT_MOST 10000 /* keys of the database above which ours are not counted */
 #define SCAN_ROUNDS   64
-
-struct redis_target {
-    char host[128]; /* or the path of a unix socket */
-    char user[64], password[256];
-    uint64_t port, db;
-    bool is_unix;
-};
-
-/* redis://[[user]:password@]host[:port][/db] or unix://[[user]:password@]/path */
-static bool parse_url(const char *url, struct redis_target *t)
-{
-    const char *rest = strstr(url, "://"), *at;
-    struct str place, credentials, piece;
-
-    *t = (struct redis_target){ .port = 6379, .is_unix = str_starts(str_from(url), "unix://") };
-    if (rest == NULL)
-        return false;
-    rest += 3;
-    at = strrchr(rest, '@');
-    if (at != NULL) {
-        credentials = (struct str){ rest, (size_t)(at - rest) };
-        if (!str_split(&credentials, ':', &piece) || !str_copy(t->user, sizeof(t->user), piece) ||
-            !str_copy(t->password, sizeof(t->password), credentials))
-            return false;
-        rest = at + 1;
-    }
-    place = str_from(rest);
-    if (t->is_unix)
-        return str_copy(t->host, sizeof(t->host), place);
-    if (!str_split(&place, '/', &piece))
-        return false;
-    if (place.len > 0 && !str_to_u64(place, &t->db))
-        return false;
-    place = piece;
-    if (!str_split(&place, ':', &piece) || !str_copy(t->host, sizeof(t->host), piece))
-        return false;
-    return place.len == 0 || (str_to_u64(place, &t->port) && t->port <= 65535);
-}
 
 static struct timeval time_left(const struct check_env *env)
 {
@@ -197,7 +160,7 @@ void check_redis_run(const struct check_env *env, struct check_result *r)
     struct redis_target t;
     redisContext *c;
 
-    if (!parse_url(env->conf->redis_url, &t)) {
+    if (!redis_target_parse(env->conf->redis_url, &t)) {
         check_down(r, SB_ERROR_REFUSED,
                    "REDIS_URL: expected redis://[[user]:password@]host[:port][/db] or unix://path");
         return;

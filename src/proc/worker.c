@@ -33,6 +33,7 @@ struct worker {
     const struct proc_context *ctx;
     struct loop *loop;
     struct pgpool *pool;
+    struct cache *cache;
     struct api *api;
     struct http_server *server;
     struct loop_timer *beat, *orphan_end;
@@ -193,8 +194,11 @@ static const char *make(struct worker *w)
     w->pool = pgpool_new(w->loop, ctx->conf, ctx->sb, ctx->slot);
     if (w->pool == NULL)
         return "database pool";
-    w->api = api_new(
-        &(struct api_env){ .conf = ctx->conf, .sb = ctx->sb, .slot = ctx->slot, .loop = w->loop, .pool = w->pool });
+    w->cache = cache_new(w->loop, ctx->conf);
+    if (w->cache == NULL)
+        return "cache";
+    w->api = api_new(&(struct api_env){
+        .conf = ctx->conf, .sb = ctx->sb, .slot = ctx->slot, .loop = w->loop, .pool = w->pool, .cache = w->cache });
     if (w->api == NULL)
         return "application";
     w->beat = loop_timer_new(w->loop, on_beat, w);
@@ -214,6 +218,7 @@ static void unmake(struct worker *w)
         http_server_free(w->server);
     if (w->api != NULL)
         api_free(w->api);
+    cache_free(w->cache);
     if (w->pool != NULL)
         pgpool_free(w->pool);
     loop_watch_free(w->signals);
