@@ -222,10 +222,11 @@ static size_t put_six_decimals(char *dst, double v)
     if (part == 0)
         return n;
     dst[n++] = '.';
-    for (uint64_t digit = scale / 10; digit > 0 && part > 0; digit /= 10) {
-        dst[n++] = (char)('0' + part / digit);
-        part %= digit;
-    }
+    for (size_t i = 6; i > 0; i--, part /= 10)
+        dst[n + i - 1] = (char)('0' + part % 10);
+    n += 6;
+    while (dst[n - 1] == '0')
+        n--;
     return n;
 }
 
