@@ -68,13 +68,12 @@ static uint64_t stall_ns(const struct sync_run *run)
     return (uint64_t)run->conf->sync_stall_timeout * CLOCK_NS_PER_S;
 }
 
-/* Told to stop, too late, or standing still? */
+/* Too late, standing still (then the master tells it to stop as well), or told to stop? */
 static bool quiet_beat(void *arg)
 {
     struct sync_run *run = arg;
+    bool go_on = sync_state_beat(run->state);
 
-    if (!sync_state_beat(run->state))
-        return sync_run_fail(run, SB_REASON_ABORTED, "stopped by the operator");
     uint64_t now = clock_mono_ns(), progress = atomic_load(&run->state->proc->slot->progress_ns);
     bool minutes = run->limit_s >= 60 && run->limit_s % 60 == 0;
     if (now > run->deadline_ns)
@@ -84,6 +83,8 @@ static bool quiet_beat(void *arg)
     if (now > progress && now - progress > stall_ns(run) - stall_ns(run) / 10)
         return sync_run_fail(run, SB_REASON_TIMEOUT, "no progress for %lld s while %s",
                              (long long)run->conf->sync_stall_timeout, sb_phase_name(run->state->shown.phase));
+    if (!go_on)
+        return sync_run_fail(run, SB_REASON_ABORTED, "stopped by the operator");
     return true;
 }
 

@@ -32,8 +32,10 @@ import threading
 from lib.wait import FACTOR, wait_until
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
-# Statements of a sync, for fault(sql=...) and statements(...).
-PAGE, ORDERS, AUDIT = r"SELECT\s+TOP.*order_date.*ORDER BY", r"order_id\s+IN\s*\(", r"GROUP BY"
+# Statements of a sync, for fault(sql=...) and statements(...): what the view's columns are, a page of days, one of orders by
+# their numbers, lines without a key, totals of days.
+SCHEMA, PAGE, ORDERS = r"^SELECT TOP \(0\)", r"^SELECT TOP \(\d+\) \[order_id\](?!.* IN \().*ORDER BY", r"\] IN \("
+UNKEYED, TOTALS = r"IS NULL OR", r"GROUP BY"
 
 
 class Certificates:
@@ -204,7 +206,16 @@ class SqlServer:
         """start=, days=, customers=, seed=, first_order="""
         return self.command("generate", lines=lines, **options)
 
+    def dump(self):
+        """All rows, in their order, as dicts of columns to texts."""
+        return self.command("dump")
+
+    def columns(self):
+        """Names of the columns, in their order."""
+        return self.command("columns")
+
     def warm(self):
+        """Encodes all rows for a reader of all columns, so that its first answer does not wait for it."""
         return self.command("warm")
 
     def update(self, where, set_):

@@ -253,7 +253,8 @@ def test_counting(source):
 
 
 def test_faults_that_do_not_exist(source):
-    for wrong in ({"kind": "explode"}, {"kind": "drip", "at": "tls"}, {"kind": "hang", "colour": 1}):
+    for wrong in ({"kind": "explode"}, {"kind": "drip", "at": "tls"}, {"kind": "hang", "colour": 1},
+                  {"kind": "error", "number": 1205, "byte": 9}):
         with pytest.raises(RuntimeError, match="fault"):
             source.fault(**wrong)
 
@@ -267,6 +268,13 @@ EARLY = [({"at": "accept", "kind": "hang"}, "20003"), ({"at": "accept", "kind": 
          ({"at": "login", "kind": "hang", "byte": 30}, "20003"), ({"at": "login", "kind": "drop"}, "20017"),
          ({"at": "login", "kind": "fin", "byte": 20}, "20017"), ({"at": "login", "kind": "truncate", "byte": 20}, "20017"),
          ({"at": "login", "kind": "garbage"}, "20020")]
+
+
+@pytest.mark.parametrize("at", ["accept", "prelogin", "tls", "login"])
+def test_a_pause_in_the_login(source, at):
+    """What the client sends meanwhile is not lost."""
+    hit = source.fault("hang", at=at, seconds=0.2)
+    assert ask(source, Pymssql)[1] is None and hit.hits() == 1
 
 
 @pytest.mark.parametrize("fault, words", EARLY, ids=lambda v: "-".join(map(str, v.values())) if isinstance(v, dict) else "")

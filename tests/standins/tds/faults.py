@@ -1,8 +1,9 @@
 """What goes wrong, and exactly when.
 
 A fault waits for its moment: at `accept`, `prelogin`, `tls`, `login` or `answer`; an answer's by a regular expression over the
-statement (`sql`), after letting `skip` of those pass, `times` times (None: always). Within an answer it springs before row
-`row` of the first result or at byte `byte` of the tokens; without either at the beginning. A login's answer has bytes, too.
+statement (`sql`), after letting `skip` of those pass that no fault before it took, `times` times (None: always). Within an
+answer it springs before row `row` of the first result or at byte `byte` of the tokens; without either at the beginning. A
+login's answer has bytes, too.
 
     hang       nothing more for `seconds` (None: until released or the client goes); `deaf`: not even to ATTENTION
     fin, rst   the connection ends, after what was before the place has been sent; drop: before anything was
@@ -44,6 +45,8 @@ class Fault:
         unknown = set(options) - set(OPTIONS)
         if unknown:
             raise ValueError(f"fault {kind} has no {', '.join(sorted(unknown))}")
+        if kind == "error" and "byte" in options:
+            raise ValueError("fault error wants a row: in the middle of one it would be a part of it")
         self.id, self.kind, self.at, self.skip, self.times = next(self._ids), kind, at, skip, times
         self.sql = re.compile(sql, re.I | re.S) if sql else None
         self.hits, self.waiting, self.released = 0, 0, threading.Event()
@@ -138,16 +141,22 @@ class Trap:
         transport.slow = (self.fault.bytes, self.fault.every)
 
 
-def wait(fault, transport, came):
-    """Stands still; came() is called when the client sends something, unless the fault is deaf."""
+def wait(fault, transport, came=None):
+    """Stands still until its time is over, it is released, or the client has gone. What the client sends meanwhile is told by
+    came(), which then ends the wait; a deaf fault throws it away; before there is an answer it is left for later."""
     fault.waiting += 1
     until = None if fault.seconds is None else time.monotonic() + fault.seconds
     try:
         while not fault.released.is_set() and (until is None or time.monotonic() < until):
-            if transport.readable(0.02):
-                if not fault.deaf:
-                    came()
+            if not transport.readable(0.02):
+                continue
+            if fault.deaf:
                 transport.read(1)
+            elif came is not None:
+                came()
+            else:
+                transport.check_gone()
+                time.sleep(0.02)
     finally:
         fault.waiting -= 1
 
@@ -162,7 +171,7 @@ def end(fault, transport):
 def strike(fault, transport):
     """Does a fault before there is an answer: at accept, prelogin or tls."""
     if fault.kind == "hang":
-        wait(fault, transport, lambda: None)
+        wait(fault, transport)
     elif fault.kind == "garbage":
         transport.write(GARBAGE)
         end(fault, transport)

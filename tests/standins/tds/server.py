@@ -9,6 +9,7 @@ import sys
 import threading
 
 from . import values
+from .convert import text_of
 from .faults import Faults
 from .generate import generate
 from .query import Engine
@@ -135,6 +136,14 @@ class Server:
         """Encodes all rows, so that the first reader does not wait for it."""
         from . import sql
         return len(self.engine.select(sql.parse(f"SELECT * FROM {self.store.name}")[0], {}, None).rows)
+
+    def do_columns(self):
+        return [name for name, _, _ in self.store.columns]
+
+    def do_dump(self):
+        with self.store.lock:
+            names = [(name, t) for name, t, _ in self.store.columns]
+            return [{n: None if v is None else text_of(v, t) for (n, t), v in zip(names, row.values)} for row in self.store.rows]
 
     def do_update(self, where, set):
         return self.store.update(where, set)

@@ -87,6 +87,14 @@ class Transport:
         """Whether something has come, or the client has gone, within that time (None: for ever)."""
         return bool(self.buffer) or bool(select.select([self.sock], [], [], seconds)[0])
 
+    def check_gone(self):
+        """Raises when the client has closed the connection; takes nothing of what it sent."""
+        try:
+            if not self.buffer and not self.sock.recv(1, socket.MSG_PEEK):
+                raise PeerGone("closed by the client")
+        except OSError as e:
+            raise PeerGone(str(e)) from None
+
     def write(self, data):
         if self.slow is not None:
             size, pause = self.slow
