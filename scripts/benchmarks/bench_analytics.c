@@ -9,7 +9,8 @@
 
 #include "analytics_fixture.h"
 
-#define RUNS 15
+#define RUNS     15
+#define PROFILES 200000
 
 static int status;
 static size_t answered_bytes;
@@ -70,6 +71,20 @@ static void measure(struct fixture *f, const char *method, const char *target, c
            answered_bytes, method, target, body);
 }
 
+/* Profiles of all customers in turn. */
+static void measure_profiles(struct fixture *f, const struct population *p)
+{
+    char target[64];
+    double start = cpu_ms();
+
+    for (unsigned i = 0; i < PROFILES; i++) {
+        snprintf(target, sizeof(target), "/api/mcp/customer/%lld",
+                 (long long)p->rows[(i * 7919ULL) % p->count].customer_id);
+        run_once(f, "GET", target, "");
+    }
+    printf("%8.0f ns a profile, %zu bytes\n", (cpu_ms() - start) * 1e6 / PROFILES, answered_bytes);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const gets[] = {
@@ -115,6 +130,7 @@ int main(int argc, char **argv)
                  of_one[i]);
         measure(&f, "GET", target, "");
     }
+    measure_profiles(&f, p);
     population_release(p);
     fixture_stop(&f);
     return 0;

@@ -267,22 +267,6 @@ static char *put_b2b(char *p, const struct population_row *row)
     return PUT(p, "]}");
 }
 
-/* Through a writer, which finds the room reserved. */
-static char *put_archetype(struct buf *out, char *p, const struct population *pop, const struct population_row *row)
-{
-    const struct population_archetype *a = population_archetype_of(pop, row);
-    struct json_writer w;
-
-    if (a == NULL)
-        return PUT(p, "null");
-    out->len = (size_t)(p - out->data);
-    json_writer_init(&w, out);
-    json_object_begin(&w);
-    present_archetype_members(&w, pop, a);
-    json_object_end(&w);
-    return out->data + out->len;
-}
-
 static char *put_archetype_id(char *p, const struct population *pop, const struct population_row *row)
 {
     const struct population_archetype *a = population_archetype_of(pop, row);
@@ -294,6 +278,7 @@ static char *put_archetype_id(char *p, const struct population *pop, const struc
 void present_profile(struct buf *out, const struct dataset *d, const struct population_row *row)
 {
     const struct population *pop = d->population;
+    const struct population_archetype *archetype = population_archetype_of(pop, row);
     struct shared numbers;
     char *p;
 
@@ -304,7 +289,7 @@ void present_profile(struct buf *out, const struct dataset *d, const struct popu
     p = PUT(p, "{\"customer_id\":\"");
     p = put_int(p, row->customer_id);
     p = PUT(p, "\",\"archetype\":");
-    p = put_archetype(out, p, pop, row);
+    p = archetype != NULL ? put_archetype(p, pop, archetype) : PUT(p, "null");
     *p++ = ',';
     p = put_segments(p, pop, row);
     *p++ = ',';

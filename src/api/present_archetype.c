@@ -8,6 +8,8 @@
 
 #include "api/answer.h"
 #include "api/growth.h"
+#include "api/put.h"
+#include "api/put_axes.h"
 #include "data/topn.h"
 #include "model/axes_vocab.h"
 
@@ -56,35 +58,43 @@ void present_archetype_segments(struct json_writer *w, const char *key, const st
     json_object_end(w);
 }
 
-/* Axes on which the word holds for at least half of the members. */
-static void write_traits(struct json_writer *w, const struct population_archetype *a)
+static char *put_members(char *p, const struct population *pop, const struct population_archetype *a)
 {
-    char trait[80];
+    char id[ARCHETYPE_ID_SIZE], name[ARCHETYPE_NAME_SIZE];
 
-    json_key(w, "behavioral_traits");
-    json_array_begin(w);
-    for (unsigned axis = 0; axis < POPULATION_AXES; axis++) {
-        const char *word = axes_vocab_word(axis, a->words[axis]);
-
-        if (word == NULL || 2 * (uint64_t)a->with_word[axis] < a->members)
-            continue;
-        snprintf(trait, sizeof(trait), "%s:%s", axes_vocab[axis].name, word);
-        json_cstr(w, trait);
-    }
-    json_array_end(w);
+    p = PUT(p, "\"archetype_id\":");
+    p = put_word(p, archetype_format_id(id, a->id));
+    p = PUT(p, ",\"segment_name\":");
+    p = put_word(p, archetype_name(name, a->words));
+    p = PUT(p, ",\"dominant_segments\":");
+    p = put_axes_words(p, a->words);
+    p = PUT(p, ",\"behavioral_traits\":");
+    p = put_axes_traits(p, a);
+    p = PUT(p, ",\"member_count\":");
+    p = put_int(p, (int64_t)a->members);
+    p = PUT(p, ",\"population_percentage\":");
+    p = put_fixed(p, answer_percent((double)a->members, (double)pop->count), 2);
+    p = PUT(p, ",\"avg_lifetime_value\":");
+    p = put_cents(p, mean_cents(a));
+    p = PUT(p, ",\"avg_order_frequency\":");
+    p = put_fixed(p, mean(a->orders_per_year / MONTHS_PER_YEAR, a), 4);
+    p = PUT(p, ",\"avg_churn_risk\":");
+    return put_fixed(p, mean(a->churn_sum, a), 4);
 }
 
-void present_archetype_members(struct json_writer *w, const struct population *p,
-                               const struct population_archetype *a)
+char *put_archetype(char *p, const struct population *pop, const struct population_archetype *a)
 {
-    write_id(w, a);
-    present_archetype_segments(w, "dominant_segments", a);
-    write_traits(w, a);
-    json_kv_int(w, "member_count", (int64_t)a->members);
-    json_kv_fixed(w, "population_percentage", answer_percent((double)a->members, (double)p->count), 2);
-    json_kv_cents(w, "avg_lifetime_value", mean_cents(a));
-    json_kv_fixed(w, "avg_order_frequency", mean(a->orders_per_year / MONTHS_PER_YEAR, a), 4);
-    json_kv_fixed(w, "avg_churn_risk", mean(a->churn_sum, a), 4);
+    *p++ = '{';
+    p = put_members(p, pop, a);
+    *p++ = '}';
+    return p;
+}
+
+static void write_members(struct json_writer *w, const struct population *pop, const struct population_archetype *a)
+{
+    char text[PUT_ARCHETYPE_MAX];
+
+    json_raw(w, (struct str){ text, (size_t)(put_members(text, pop, a) - text) });
 }
 
 static void write_signature(struct json_writer *w, const struct population_archetype *a)
@@ -110,7 +120,7 @@ void present_archetype(struct json_writer *w, const struct dataset *d, const str
     char sentence[ARCHETYPE_SENTENCE_SIZE];
 
     json_object_begin(w);
-    present_archetype_members(w, p, a);
+    write_members(w, p, a);
     json_kv_cstr(w, "description", archetype_describe(sentence, a->words));
     json_kv_cstr(w, "archetype_level", p->header->settings.archetype_level == ARCHETYPE_L2 ? "l2" : "l1");
     json_kv_int(w, "active_members", (int64_t)a->active);

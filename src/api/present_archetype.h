@@ -20,9 +20,9 @@ extern const char *const archetype_metric_words[]; /* NULL-terminated, in the or
 
 /* The archetype an id ("arch_015766796028") names, NULL: none. */
 const struct population_archetype *present_archetype_find(const struct population *p, struct str id);
-/* Members of the archetype object (CONTRACT 1.4) into an open object. */
-void present_archetype_members(struct json_writer *w, const struct population *p,
-                               const struct population_archetype *a);
+/* The archetype object of CONTRACT 1.4, see put.h; at most PUT_ARCHETYPE_MAX bytes. */
+#define PUT_ARCHETYPE_MAX 2048
+char *put_archetype(char *p, const struct population *pop, const struct population_archetype *a);
 /* {axis: word}: its dominant segments, under that key. */
 void present_archetype_segments(struct json_writer *w, const char *key, const struct population_archetype *a);
 /* CONTRACT 11.1. */

@@ -42,17 +42,16 @@ unsigned prediction_churn_reasons(const struct population *p, const struct popul
 {
     struct mbg_history h = history_of(p, row);
     struct reason_facts f = facts_of(p, row);
+    double share[REASONS_SHARES];
 
-    return reasons_churn(p->model, &h, &f, out);
+    for (unsigned i = 0; i < REASONS_SHARES; i++)
+        share[i] = row->reason_shares[i] / 100.0;
+    return reasons_tell(p->model, &h, share, &f, out);
 }
 
 int32_t prediction_next_order_day(const struct population *p, const struct population_row *row)
 {
-    struct mbg_history h = history_of(p, row);
-    struct nextorder next;
-
-    nextorder_predict(p->model, &h, &next);
-    return next.dated ? p->header->as_of_day + next.median_days : CLOCK_NO_DAY;
+    return row->next_order_days > 0 ? p->header->as_of_day + row->next_order_days : CLOCK_NO_DAY;
 }
 
 static void write_customer(struct json_writer *w, const struct population_row *row)

@@ -79,6 +79,23 @@ char *put_axes_words(char *p, const uint8_t words[POPULATION_AXES])
     return PUT(p, "}");
 }
 
+char *put_axes_traits(char *p, const struct population_archetype *a)
+{
+    *p++ = '[';
+    for (unsigned i = 0; i < POPULATION_AXES; i++) {
+        const struct fragment *key = &axis_keys[i], *word = word_of(i, a->words[i]);
+
+        if (a->words[i] == POPULATION_WORD_NONE || 2 * (uint64_t)a->with_word[i] < a->members)
+            continue;
+        if (p[-1] != '[')
+            *p++ = ',';
+        p = put_fragment(p, key) - 2; /* its quote and colon */
+        *p++ = ':';
+        p = put(p, word->text + 1, word->len - 1U);
+    }
+    return PUT(p, "]");
+}
+
 char *put_axes_word(char *p, uint64_t words, unsigned axis)
 {
     return put_fragment(p, dominant_of(words, axis));

@@ -22,6 +22,7 @@
 #include "model/cohort.h"
 #include "model/forecast.h"
 #include "model/params.h"
+#include "model/reasons.h"
 
 #define POPULATION_MAGIC        0x504f505f444e5254ULL
 #define POPULATION_FORMAT       3
@@ -74,7 +75,10 @@ struct population_row {
     float expected_orders;                         /* in CLV_MONTHS */
     float expected_orders_90;                      /* in the next 90 days */
     float predicted_clv, predicted_clv_discounted; /* money, in CLV_MONTHS */
-    uint32_t reserved[4];
+    /* follow from the model, filled by the writer: shown by every profile, too dear to compute for each */
+    int16_t reason_shares[REASONS_SHARES]; /* of the churn, in hundredths of log-odds, see reasons_attribute */
+    int16_t next_order_days;               /* median, from the as-of day; 0: an order is too unlikely to date */
+    uint32_t reserved[2];
 };
 _Static_assert(sizeof(struct population_row) == 160, "the row is part of the file format");
 

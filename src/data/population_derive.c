@@ -213,6 +213,7 @@ bool population_derive(struct population_header *h, const struct population_meta
     for (unsigned by = 0; by < POPULATION_ORDER_COUNT; by++)
         fill_order(&d, (enum population_order)by);
     fill_rfm(&d);
+    population_derive_predictions(h, d.view.model);
     bool whole = population_derive_totals(h, &d.view, why, why_size) &&
                  population_derive_archetypes(h, &d.view, why, why_size);
     free(scratch);

@@ -20,6 +20,9 @@ bool population_derive_totals(struct population_header *h, const struct populati
 bool population_derive_archetypes(struct population_header *h, const struct population *view, char *why,
                                   size_t why_size);
 
+/* Reasons and next order of every row with a score, by the model given (NULL: none of them). */
+void population_derive_predictions(struct population_header *h, const struct model_params *m);
+
 /* A section of a file that is being written. */
 static inline void *population_writable(struct population_header *h, unsigned id)
 {

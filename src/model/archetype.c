@@ -4,7 +4,6 @@
 #include "model/archetype.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,17 +51,26 @@ uint64_t archetype_id(enum archetype_level level, const uint8_t words[AXIS_COUNT
 
 char *archetype_format_id(char dst[ARCHETYPE_ID_SIZE], uint64_t id)
 {
-    snprintf(dst, ARCHETYPE_ID_SIZE, "arch_%012" PRIu64, id % ID_LIMIT);
+    memcpy(dst, "arch_000000000000", ARCHETYPE_ID_SIZE);
+    for (size_t i = ARCHETYPE_ID_SIZE - 2; i > 4; i--, id /= 10)
+        dst[i] = (char)('0' + id % 10);
     return dst;
 }
 
 char *archetype_name(char dst[ARCHETYPE_NAME_SIZE], const uint8_t words[AXIS_COUNT])
 {
-    snprintf(dst, ARCHETYPE_NAME_SIZE, "%s, %s, %s, %s", word_of(defining[0], words), word_of(defining[1], words),
-             word_of(defining[2], words), word_of(defining[3], words));
-    for (char *p = dst; *p != '\0'; p++)
-        if (*p == '_')
-            *p = ' ';
+    char *p = dst;
+
+    for (unsigned i = 0; i < 4; i++) {
+        if (i > 0) {
+            *p++ = ',';
+            *p++ = ' ';
+        }
+        for (const char *word = word_of(defining[i], words); *word != '\0' && p < dst + ARCHETYPE_NAME_SIZE - 3;
+             word++)
+            *p++ = *word == '_' ? ' ' : *word;
+    }
+    *p = '\0';
     dst[0] = (char)toupper((unsigned char)dst[0]);
     return dst;
 }

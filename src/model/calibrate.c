@@ -180,6 +180,18 @@ double calibrate_churn(const struct mbg_params *p, const struct mbg_history *h, 
     return shift == 0 || !(days > 0) ? plain : special_logistic(special_logit(plain) + shift);
 }
 
+double calibrate_log_odds(const struct calibrator *c, const struct mbg_params *p, const struct mbg_history *h,
+                          double days)
+{
+    double f[N];
+
+    if (!c->in_use || days != c->horizon_days)
+        return special_logit(calibrate_churn(p, h, calibrate_shift(c, p, h), days));
+    features_of(p, h, days, f);
+    standardise(c, f);
+    return dot(c->coefficient, f);
+}
+
 double calibrate_order_quantile(const struct mbg_params *p, const struct mbg_history *h, double shift, double q)
 {
     double plain = shift == 0 ? q : special_logistic(special_logit(q) + shift);

@@ -34,6 +34,9 @@ bool calibrate_fit(const struct calibrate_example *examples, size_t n, const str
 double calibrate_shift(const struct calibrator *c, const struct mbg_params *p, const struct mbg_history *h);
 /* P(no order in (T, T + days]), given the shift. days may be INFINITY: P(never again). */
 double calibrate_churn(const struct mbg_params *p, const struct mbg_history *h, double shift, double days);
+/* Its log-odds, with the shift that the calibrator gives; cheap at the calibrator's own horizon. */
+double calibrate_log_odds(const struct calibrator *c, const struct mbg_params *p, const struct mbg_history *h,
+                          double days);
 /* Days after T by which a share q of all such customers has ordered again; INFINITY when that never happens. */
 double calibrate_order_quantile(const struct mbg_params *p, const struct mbg_history *h, double shift, double q);
 

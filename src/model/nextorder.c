@@ -28,6 +28,14 @@ static int32_t day_of(const struct model_params *m, const struct mbg_history *h,
     return days >= YEAR_DAYS ? YEAR_DAYS : days > 1 ? (int32_t)days : 1;
 }
 
+int32_t nextorder_median_days(const struct model_params *m, const struct mbg_history *h)
+{
+    double shift = calibrate_shift(&m->calibrator, &m->mbg, h);
+    double p365 = 1 - calibrate_churn(&m->mbg, h, shift, YEAR_DAYS);
+
+    return p365 >= DATED_MIN ? day_of(m, h, shift, 0.5 * p365) : 0;
+}
+
 void nextorder_predict(const struct model_params *m, const struct mbg_history *h, struct nextorder *out)
 {
     double shift = calibrate_shift(&m->calibrator, &m->mbg, h);

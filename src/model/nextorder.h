@@ -23,6 +23,8 @@ struct nextorder {
 double nextorder_churn(const struct model_params *m, const struct mbg_history *h, double days);
 /* P(has not given up for good): closed form, but never below P(an order within the year). */
 double nextorder_p_alive(const struct model_params *m, const struct mbg_history *h);
+/* Its median_days alone; 0: not dated. */
+int32_t nextorder_median_days(const struct model_params *m, const struct mbg_history *h);
 void nextorder_predict(const struct model_params *m, const struct mbg_history *h, struct nextorder *out);
 
 #endif

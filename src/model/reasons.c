@@ -4,8 +4,9 @@
 #include "model/reasons.h"
 
 #include <math.h>
-#include <stdio.h>
+#include <string.h>
 
+#include "base/fmt.h"
 #include "model/calibrate.h"
 #include "model/clv.h"
 #include "model/special.h"
@@ -37,17 +38,17 @@ static double log_odds(const struct model_params *m, const struct traits *c)
 
     if (x <= 0) /* one purchase: as long ago as the recency says, or as the tenure does */
         h.t = (float)c->recency;
-    return special_logit(calibrate_churn(&m->mbg, &h, calibrate_shift(&m->calibrator, &m->mbg, &h), m->horizon_days));
+    return calibrate_log_odds(&m->calibrator, &m->mbg, &h, m->horizon_days);
 }
 
-/* Shapley values of recency, number and tenure against the average customer. */
-static void attribute(const struct model_params *m, const struct traits *own, double share[3])
+void reasons_attribute(const struct model_params *m, const struct mbg_history *h, double share[REASONS_SHARES])
 {
+    const struct traits own = { (double)h->t - (double)h->tx, h->x, (double)h->t };
     double v[8];
 
     for (unsigned set = 0; set < 8; set++) {
-        struct traits c = { set & 1 ? own->recency : m->reference_recency, set & 2 ? own->x : m->reference_x,
-                            set & 4 ? own->t : m->reference_t };
+        struct traits c = { set & 1 ? own.recency : m->reference_recency, set & 2 ? own.x : m->reference_x,
+                            set & 4 ? own.t : m->reference_t };
         v[set] = log_odds(m, &c);
     }
     for (unsigned i = 0; i < 3; i++) {
@@ -57,60 +58,104 @@ static void attribute(const struct model_params *m, const struct traits *own, do
     }
 }
 
-static const char *plural(double n)
+/* A sentence under construction, cut where the reason's text ends; without printf, as every profile has some. */
+struct sentence {
+    char *p, *end;
+};
+
+static struct sentence begin(struct reason *r)
 {
-    return n == 1 ? "" : "s";
+    return (struct sentence){ r->text, r->text + REASONS_TEXT_SIZE - 1 };
+}
+
+static void say_bytes(struct sentence *s, const char *text, size_t n)
+{
+    size_t room = (size_t)(s->end - s->p);
+
+    memcpy(s->p, text, n < room ? n : room);
+    s->p += n < room ? n : room;
+    *s->p = '\0';
+}
+
+static void say(struct sentence *s, const char *text)
+{
+    say_bytes(s, text, strlen(text));
+}
+
+/* "1 order", "2 orders". */
+static void say_count(struct sentence *s, int64_t n, const char *noun)
+{
+    char number[FMT_MAX];
+
+    say_bytes(s, number, fmt_i64(number, n));
+    say(s, " ");
+    say(s, noun);
+    if (n != 1)
+        say(s, "s");
+}
+
+static void say_fixed(struct sentence *s, double v, int decimals)
+{
+    char number[FMT_MAX];
+
+    say_bytes(s, number, fmt_fixed(number, v, decimals));
 }
 
 static void tell_recency(const struct reason_facts *f, struct reason *r)
 {
-    double days = f->days_since_last, gap = round(f->gap_days);
+    struct sentence s = begin(r);
 
-    if (f->orders > 1 && gap >= 1) {
-        r->code = REASON_RECENCY_VS_GAP;
-        snprintf(r->text, sizeof(r->text), "%.0f day%s since last purchase, %.1f times the usual gap of %.0f day%s",
-                 days, plural(days), days / f->gap_days, gap, plural(gap));
+    r->code = f->orders > 1 && f->gap_days >= 0.5 ? REASON_RECENCY_VS_GAP : REASON_RECENCY;
+    say_count(&s, f->days_since_last, "day");
+    if (r->code == REASON_RECENCY) {
+        say(&s, f->orders > 1 ? " since last purchase" : " since the only purchase");
         return;
     }
-    r->code = REASON_RECENCY;
-    snprintf(r->text, sizeof(r->text), "%.0f day%s since %s purchase", days, plural(days),
-             f->orders > 1 ? "last" : "the only");
+    say(&s, " since last purchase, ");
+    say_fixed(&s, f->days_since_last / f->gap_days, 1);
+    say(&s, " times the usual gap of ");
+    say_count(&s, llrint(f->gap_days), "day");
 }
 
 /* Many orders make a pause worse: whoever bought often and no more has probably left. */
 static void tell_orders(const struct reason_facts *f, bool few, struct reason *r)
 {
-    double days = f->days_since_last;
+    struct sentence s = begin(r);
 
     r->code = REASON_ORDER_COUNT;
     if (r->contribution > 0 && few) {
         r->code = REASON_FEW_ORDERS;
-        snprintf(r->text, sizeof(r->text), "Only %u order%s", f->orders, plural(f->orders));
+        say(&s, "Only ");
+        say_count(&s, f->orders, "order");
     } else if (r->contribution > 0) {
-        snprintf(r->text, sizeof(r->text), "After %u orders, a pause of %.0f day%s is unusual", f->orders, days,
-                 plural(days));
+        say(&s, "After ");
+        say_count(&s, f->orders, "order");
+        say(&s, ", a pause of ");
+        say_count(&s, f->days_since_last, "day");
+        say(&s, " is unusual");
     } else if (f->orders == 2) {
         r->code = REASON_REPEAT_BUYER;
-        snprintf(r->text, sizeof(r->text), "Has bought more than once");
+        say(&s, "Has bought more than once");
     } else {
-        snprintf(r->text, sizeof(r->text), "%u order%s so far", f->orders, plural(f->orders));
+        say_count(&s, f->orders, "order");
+        say(&s, " so far");
     }
 }
 
 static void tell_tenure(const struct reason_facts *f, struct reason *r)
 {
+    struct sentence s = begin(r);
+
     r->code = REASON_TENURE;
-    snprintf(r->text, sizeof(r->text), "Customer for %d day%s", f->tenure_days, plural(f->tenure_days));
+    say(&s, "Customer for ");
+    say_count(&s, f->tenure_days, "day");
 }
 
-unsigned reasons_churn(const struct model_params *m, const struct mbg_history *h, const struct reason_facts *f,
-                       struct reason out[REASONS_MAX])
+unsigned reasons_tell(const struct model_params *m, const struct mbg_history *h, const double share[REASONS_SHARES],
+                      const struct reason_facts *f, struct reason out[REASONS_MAX])
 {
-    struct traits own = { (double)h->t - (double)h->tx, h->x, (double)h->t };
-    double share[3];
     unsigned n = 0, used = 0;
 
-    attribute(m, &own, share);
     while (n < 3) { /* largest first; at least one */
         unsigned best = 3;
         for (unsigned i = 0; i < 3; i++)
@@ -131,44 +176,57 @@ unsigned reasons_churn(const struct model_params *m, const struct mbg_history *h
     return n;
 }
 
+unsigned reasons_churn(const struct model_params *m, const struct mbg_history *h, const struct reason_facts *f,
+                       struct reason out[REASONS_MAX])
+{
+    double share[REASONS_SHARES];
+
+    reasons_attribute(m, h, share);
+    return reasons_tell(m, h, share, f, out);
+}
+
 static void tell_rate(const struct model_params *m, const struct mbg_history *h, struct reason *r)
 {
     double rate = clv_order_rate(m, h);
 
     *r = (struct reason){ .code = REASON_ORDER_RATE,
                           .raises = rate > m->mbg.r / m->mbg.alpha * MODEL_WEEKS_PER_MONTH };
-    snprintf(r->text, sizeof(r->text), "%.2f orders a month expected while still buying", rate);
+    struct sentence s = begin(r);
+    say_fixed(&s, rate, 2);
+    say(&s, " orders a month expected while still buying");
 }
 
 unsigned reasons_next_order(const struct model_params *m, const struct mbg_history *h, const struct reason_facts *f,
                             struct reason out[REASONS_MAX])
 {
+    struct sentence s = begin(&out[0]);
+
+    tell_rate(m, h, &out[1]);
     if (f->orders < 2) {
         out[0] = (struct reason){ .code = REASON_FEW_ORDERS };
-        snprintf(out[0].text, sizeof(out[0].text), "Only 1 order, so there is no usual gap yet");
-        tell_rate(m, h, &out[1]);
+        say(&s, "Only 1 order, so there is no usual gap yet");
         return 2;
     }
-    double gap = round(f->gap_days), past = f->days_since_last - gap;
+    int64_t gap = llrint(f->gap_days), past = f->days_since_last - gap;
     out[0] = (struct reason){ .code = REASON_USUAL_GAP, .raises = past <= 0 };
-    if (past > 0)
-        snprintf(out[0].text, sizeof(out[0].text), "Usual gap of %.0f day%s passed %.0f day%s ago", gap, plural(gap),
-                 past, plural(past));
-    else
-        snprintf(out[0].text, sizeof(out[0].text), "Usual gap of %.0f day%s passes in %.0f day%s", gap, plural(gap),
-                 -past, plural(-past));
-    tell_rate(m, h, &out[1]);
+    say(&s, "Usual gap of ");
+    say_count(&s, gap, "day");
+    say(&s, past > 0 ? " passed " : " passes in ");
+    say_count(&s, past > 0 ? past : -past, "day");
+    say(&s, past > 0 ? " ago" : "");
     return 2;
 }
 
 unsigned reasons_clv(const struct model_params *m, const struct mbg_history *h, const struct reason_facts *f,
                      struct reason out[REASONS_MAX])
 {
+    struct sentence s = begin(&out[1]);
+    bool repeat = f->orders > 1;
+
     tell_rate(m, h, &out[0]);
-    out[1] = (struct reason){ .code = REASON_ORDER_COUNT, .raises = f->orders > 1 };
-    if (f->orders > 1)
-        snprintf(out[1].text, sizeof(out[1].text), "%u orders so far", f->orders);
-    else
-        out[1].code = REASON_FEW_ORDERS, snprintf(out[1].text, sizeof(out[1].text), "Only 1 order");
+    out[1] = (struct reason){ .code = repeat ? REASON_ORDER_COUNT : REASON_FEW_ORDERS, .raises = repeat };
+    say(&s, repeat ? "" : "Only ");
+    say_count(&s, f->orders, "order");
+    say(&s, repeat ? " so far" : "");
     return 2;
 }

@@ -43,7 +43,12 @@ struct reason_facts {
 };
 
 const char *reason_code_name(enum reason_code code);
-/* Each fills out[] and returns how many, 1 … REASONS_MAX. */
+/* Contributions to the churn of recency, number of orders and tenure, in this order; and their words. */
+#define REASONS_SHARES 3
+void reasons_attribute(const struct model_params *m, const struct mbg_history *h, double share[REASONS_SHARES]);
+unsigned reasons_tell(const struct model_params *m, const struct mbg_history *h, const double share[REASONS_SHARES],
+                      const struct reason_facts *f, struct reason out[REASONS_MAX]);
+/* Each fills out[] and returns how many, 1 … REASONS_MAX. Churn: both of the above. */
 unsigned reasons_churn(const struct model_params *m, const struct mbg_history *h, const struct reason_facts *f,
                        struct reason out[REASONS_MAX]);
 unsigned reasons_next_order(const struct model_params *m, const struct mbg_history *h, const struct reason_facts *f,
