@@ -42,7 +42,8 @@ static enum sync_db_status read_head(struct sync_db *db, struct head *h, bool *f
     enum sync_db_status s = sync_db_query(db, "reading the newest data version",
                                           "SELECT v.data_version, (extract(epoch FROM v.published_at) * "
                                           "1000000)::bigint, v.as_of - date '1970-01-01', v.orders,"
-                                          " v.rows, (SELECT count(*) FROM combined_sales WHERE customer_id IS NULL), "
+                                          " v.rows, coalesce(v.guest_rows, (SELECT count(*) FROM combined_sales"
+                                          " WHERE customer_id IS NULL)), "
                                           "(SELECT count(*) FROM customer_facts),"
                                           " coalesce((SELECT currency FROM sync_state), ''),"
                                           " coalesce((SELECT (extract(epoch FROM m.trained_at) * 1000000)::bigint"

@@ -55,32 +55,29 @@ static enum sync_db_status record_version(struct scoring *s, const char *setting
 {
     char day[CLOCK_DAY_SIZE], version[24], run[24];
     char archetypes[24];
-    const char *values[] = { version, clock_format_day(day, s->as_of_day), run_id ? run : NULL, s->params.version,
-                             archetypes };
-    const char *state[] = { day, settings };
+    const char *values[] = {
+        version, clock_format_day(day, s->as_of_day), run_id ? run : NULL, s->params.version, archetypes, settings
+    };
 
     snprintf(version, sizeof(version), "%lld", (long long)s->data_version);
     snprintf(run, sizeof(run), "%lld", (long long)run_id);
     snprintf(archetypes, sizeof(archetypes), "%lld", (long long)s->archetypes);
-    enum sync_db_status st =
-        sync_db_query(s->db, "recording the data version",
-                      "INSERT INTO data_versions (data_version, as_of, run_id, model_version, archetypes, customers,"
-                      " orders, rows) SELECT $1::bigint, $2::date, $3::bigint, $4, $5::bigint, (SELECT count(*) FROM "
-                      "customer_facts),"
-                      " (SELECT count(*) FROM (SELECT DISTINCT order_id FROM combined_sales) o),"
-                      " (SELECT count(*) FROM combined_sales)",
-                      values, 5, NULL);
-    if (st == SYNC_DB_OK)
-        st = sync_db_query(
-            s->db, "recording the state of the facts",
-            "UPDATE sync_state SET facts_as_of = $1, facts_settings = $2, facts_all = false, refit = false, currency "
-            "="
-            " (SELECT currency FROM combined_sales WHERE currency IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
-            " LIMIT 1)",
-            state, 2, NULL);
-    if (st == SYNC_DB_OK)
-        st = sync_db_exec(s->db, "clearing customer_dirty", "DELETE FROM customer_dirty; NOTIFY patrond_data");
-    return st;
+    enum sync_db_status st = sync_db_query(
+        s->db, "recording the data version",
+        "WITH lines AS MATERIALIZED (SELECT currency, count(*) AS n, count(*) FILTER (WHERE customer_id IS NULL)"
+        " AS guests FROM combined_sales GROUP BY 1),"
+        " state AS (UPDATE sync_state SET facts_as_of = $2::date, facts_settings = $6, facts_all = false,"
+        " refit = false, currency ="
+        " (SELECT currency FROM lines WHERE currency IS NOT NULL ORDER BY n DESC, 1 LIMIT 1))"
+        " INSERT INTO data_versions (data_version, as_of, run_id, model_version, archetypes, customers, orders, rows,"
+        " guest_rows) SELECT $1::bigint, $2::date, $3::bigint, $4, $5::bigint,"
+        " (SELECT count(*) FROM customer_facts),"
+        " (SELECT count(*) FROM (SELECT DISTINCT order_id FROM combined_sales) o),"
+        " (SELECT coalesce(sum(n), 0) FROM lines), (SELECT coalesce(sum(guests), 0) FROM lines)",
+        values, 6, NULL);
+    if (st != SYNC_DB_OK)
+        return st;
+    return sync_db_exec(s->db, "clearing customer_dirty", "DELETE FROM customer_dirty; NOTIFY patrond_data");
 }
 
 static enum sync_db_status refresh(struct scoring *s, int64_t run_id)

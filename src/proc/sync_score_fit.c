@@ -204,6 +204,8 @@ enum sync_db_status sync_score_fit(struct scoring *s)
     if (st != SYNC_DB_OK)
         return st;
     train_fit(&s->train, &s->params, clock_mono_ns, &report);
+    free(s->train_memory);
+    s->train_memory = NULL;
     params_version(s->params.version, s->as_of_day, s->fit_number);
     st = set_anchors(s);
     return st == SYNC_DB_OK ? write_model_run(s, &report) : st;

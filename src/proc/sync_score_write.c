@@ -216,18 +216,23 @@ static enum sync_db_status score_all(struct writer *w)
     return st == SYNC_DB_OK ? sync_db_copy_end(s->db, what, NULL) : st;
 }
 
-/* Customers without orders go; rows that differ are replaced. */
+/* Customers without orders go; rows that differ are replaced, on their pages where there is room. */
 static enum sync_db_status replace_scores(struct scoring *s)
 {
-    char sql[600];
+    char sql[1200];
     const char *among = s->all ? "" : " AND customer_id IN (SELECT customer_id FROM customer_dirty)";
 
     snprintf(sql, sizeof(sql),
              "DELETE FROM customer_scores c WHERE NOT EXISTS"
              " (SELECT FROM customer_facts f WHERE f.customer_id = c.customer_id)%s;"
              "ANALYZE scores_now;"
-             "DELETE FROM customer_scores c USING scores_now n WHERE n.customer_id = c.customer_id;"
-             "INSERT INTO customer_scores SELECT * FROM scores_now",
+             "INSERT INTO customer_scores SELECT * FROM scores_now ON CONFLICT (customer_id) DO UPDATE SET"
+             " digest = excluded.digest, churn = excluded.churn, p_alive = excluded.p_alive,"
+             " expected_orders = excluded.expected_orders, expected_orders_90 = excluded.expected_orders_90,"
+             " predicted_clv = excluded.predicted_clv, predicted_clv_discounted = excluded.predicted_clv_discounted,"
+             " risk_level = excluded.risk_level, rfm_group = excluded.rfm_group, axes = excluded.axes,"
+             " archetype_l1 = excluded.archetype_l1, archetype_l2 = excluded.archetype_l2,"
+             " data_version = excluded.data_version",
              among);
     return sync_db_exec(s->db, "writing customer_scores", sql);
 }
