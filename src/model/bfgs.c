@@ -120,3 +120,24 @@ struct bfgs_result bfgs_minimise(bfgs_fn fn, void *arg, double *x, int n, double
     r.gradient_max = max_abs(s.g, n);
     return r;
 }
+
+struct bfgs_result bfgs_minimise_starts(bfgs_fn fn, void *arg, const double *origin, const double *offsets,
+                                        int starts, double *x, int n, double tolerance, int max_evaluations)
+{
+    struct bfgs_result best = { .value = INFINITY };
+    int evaluations = 0;
+
+    for (int k = 0; k < starts; k++) {
+        double end[BFGS_MAX_DIM];
+        for (int i = 0; i < n; i++)
+            end[i] = origin[i] + offsets[k * n + i];
+        struct bfgs_result r = bfgs_minimise(fn, arg, end, n, tolerance, max_evaluations);
+        evaluations += r.evaluations;
+        if (!isfinite(r.value) || r.value >= best.value - (isfinite(best.value) ? 1e-9 * fabs(best.value) : 0))
+            continue; /* an equal end does not displace an earlier one */
+        best = r;
+        memcpy(x, end, (size_t)n * sizeof(*x));
+    }
+    best.evaluations = evaluations;
+    return best;
+}

@@ -23,4 +23,9 @@ struct bfgs_result {
  * `tolerance` * max(1, |value|), or when the value moves by less than 1e-10 of itself. */
 struct bfgs_result bfgs_minimise(bfgs_fn fn, void *arg, double *x, int n, double tolerance, int max_evaluations);
 
+/* The best end of several starts, origin[0..n) + offsets[k * n .. k * n + n) for k < starts, in x; its value is not
+ * finite when none ended at a finite one. Evaluations are of all starts. */
+struct bfgs_result bfgs_minimise_starts(bfgs_fn fn, void *arg, const double *origin, const double *offsets,
+                                        int starts, double *x, int n, double tolerance, int max_evaluations);
+
 #endif

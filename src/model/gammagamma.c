@@ -4,7 +4,6 @@
 #include "model/gammagamma.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "model/bfgs.h"
 #include "model/special.h"
@@ -126,29 +125,9 @@ static void set_stride(struct problem *pb, size_t stride)
     }
 }
 
-/* The best of three fixed starts around the prior's mean, in v; its value, INFINITY when there is none. */
-static double best_of_starts(struct problem *pb, double v[DIM], struct gammagamma_fit *fit)
-{
-    static const double starts[3][DIM] = { { 0, 0, 0 }, { 1, 1, 1 }, { -0.7, -0.7, -1 } };
-    double best = INFINITY;
-
-    for (int s = 0; s < 3; s++) {
-        double end[DIM];
-        for (int i = 0; i < DIM; i++)
-            end[i] = pb->mean[i] + starts[s][i];
-        struct bfgs_result r = bfgs_minimise(objective, pb, end, DIM, 1e-7, 500);
-        fit->evaluations += r.evaluations;
-        if (!isfinite(r.value) || r.value >= best - (s ? 1e-9 * fabs(best) : 0))
-            continue;
-        best = r.value;
-        memcpy(v, end, sizeof(end));
-        fit->converged = r.converged != 0;
-    }
-    return best;
-}
-
 bool gammagamma_fit(const struct gammagamma_spend *spends, size_t n, bool prior, struct gammagamma_fit *fit)
 {
+    static const double starts[3][DIM] = { { 0, 0, 0 }, { 1, 1, 1 }, { -0.7, -0.7, -1 } }; /* from the prior's mean */
     struct problem pb = { .spends = spends, .n = n, .prior = prior };
     double v[DIM], d[DIM];
 
@@ -159,16 +138,16 @@ bool gammagamma_fit(const struct gammagamma_spend *spends, size_t n, bool prior,
     pb.mean[0] = pb.mean[1] = log(2);
     pb.mean[2] = log(fmax(mean, 1e-6)); /* p v / (q - 1) is the mean when p = q - 1 */
     set_stride(&pb, 1 + n / EXPLORE);
-    double best = best_of_starts(&pb, v, fit);
-    if (pb.stride > 1 && isfinite(best)) {
+    struct bfgs_result r = bfgs_minimise_starts(objective, &pb, pb.mean, starts[0], 3, v, DIM, 1e-7, 500);
+    fit->evaluations = r.evaluations;
+    if (pb.stride > 1 && isfinite(r.value)) {
         set_stride(&pb, 1);
-        struct bfgs_result r = bfgs_minimise(objective, &pb, v, DIM, 1e-7, 500);
+        r = bfgs_minimise(objective, &pb, v, DIM, 1e-7, 500);
         fit->evaluations += r.evaluations;
-        fit->converged = r.converged != 0;
-        best = r.value;
     }
-    if (!isfinite(best))
+    if (!isfinite(r.value))
         return false;
+    fit->converged = r.converged != 0;
     fit->params = params_of(v);
     fit->log_likelihood = log_likelihood(&pb, &fit->params, d);
     return true;

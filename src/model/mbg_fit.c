@@ -6,7 +6,6 @@
  * depend on x alone are computed once a run of equal x: histories sorted by x are fitted fastest.
  */
 #include <math.h>
-#include <string.h>
 
 #include "model/bfgs.h"
 #include "model/mbg.h"
@@ -138,27 +137,6 @@ static void set_prior(struct problem *pb)
     pb->deviation[3] = 1;
 }
 
-/* The best of three fixed starts around the prior's mean, in v; its value, INFINITY when there is none. */
-static double best_of_starts(struct problem *pb, double v[DIM], struct mbg_fit *fit)
-{
-    static const double starts[3][DIM] = { { 0, 0, 0, 0 }, { 1, 1, -1, 0.5 }, { -0.7, -1, 1, -0.7 } };
-    double best = INFINITY;
-
-    for (int s = 0; s < 3; s++) {
-        double end[DIM];
-        for (int i = 0; i < DIM; i++)
-            end[i] = pb->mean[i] + starts[s][i];
-        struct bfgs_result r = bfgs_minimise(objective, pb, end, DIM, 1e-7, 500);
-        fit->evaluations += r.evaluations;
-        if (!isfinite(r.value) || r.value >= best - (s ? 1e-9 * fabs(best) : 0))
-            continue;
-        best = r.value;
-        memcpy(v, end, sizeof(end));
-        fit->converged = r.converged != 0;
-    }
-    return best;
-}
-
 /* The likelihood's best when nobody ever leaves: the NBD model. r and alpha start where the fit ended. */
 static double without_dropout(struct problem *pb, const double v[DIM], struct mbg_fit *fit)
 {
@@ -172,6 +150,9 @@ static double without_dropout(struct problem *pb, const double v[DIM], struct mb
 
 bool mbg_fit(const struct mbg_history *histories, size_t n, bool bg, bool prior, struct mbg_fit *fit)
 {
+    static const double starts[3][DIM] = { { 0, 0, 0, 0 },
+                                           { 1, 1, -1, 0.5 },
+                                           { -0.7, -1, 1, -0.7 } }; /* from the prior's mean */
     struct problem pb = { .histories = histories, .n = n, .stride = 1, .bg = bg, .prior = prior };
     double v[DIM], d[DIM];
 
@@ -181,17 +162,17 @@ bool mbg_fit(const struct mbg_history *histories, size_t n, bool bg, bool prior,
         return false;
     pb.stride = 1 + n / EXPLORE;
     count_customers(&pb);
-    double best = best_of_starts(&pb, v, fit);
-    if (pb.stride > 1 && isfinite(best)) {
+    struct bfgs_result r = bfgs_minimise_starts(objective, &pb, pb.mean, starts[0], 3, v, DIM, 1e-7, 500);
+    fit->evaluations = r.evaluations;
+    if (pb.stride > 1 && isfinite(r.value)) {
         pb.stride = 1;
         count_customers(&pb);
-        struct bfgs_result r = bfgs_minimise(objective, &pb, v, DIM, 1e-7, 500);
+        r = bfgs_minimise(objective, &pb, v, DIM, 1e-7, 500);
         fit->evaluations += r.evaluations;
-        fit->converged = r.converged != 0;
-        best = r.value;
     }
-    if (!isfinite(best))
+    if (!isfinite(r.value))
         return false;
+    fit->converged = r.converged != 0;
     fit->params = params_of(v, bg);
     fit->log_likelihood = log_likelihood(&pb, &fit->params, d);
     fit->dropout_identified = fit->log_likelihood - without_dropout(&pb, v, fit) > DROPOUT_GAIN;
