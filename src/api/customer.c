@@ -18,8 +18,13 @@ static const struct population_row *find(const struct population *p, struct str 
 
 const struct population_row *customer_of(struct api_request *q)
 {
-    const struct population_row *row = find(q->data->population, q->params[0]);
+    const struct population *p = q->data->population;
+    const struct population_row *row = find(p, q->params[0]);
 
+    if (p->count == 0) {
+        error_unavailable(q, "No customers loaded", ERROR_RETRY_NO_DATA_S);
+        return NULL;
+    }
     if (row == NULL)
         error_not_found(q, "customer", q->params[0]);
     return row;

@@ -8,7 +8,8 @@
 
 struct api_request;
 
-/* The row of the first path parameter; NULL: there is none, and 404 was answered. The data set must be there. */
+/* The row of the first path parameter; NULL: there is none, and 404 (503: there is nobody) was answered. The data set
+ * must be there. */
 const struct population_row *customer_of(struct api_request *q);
 
 #endif

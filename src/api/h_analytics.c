@@ -1,7 +1,6 @@
 /*
  * h_analytics: the whole population: churn, growth, revenue, cohorts (CONTRACT 12 and 14.2).
  */
-#include "api/errors.h"
 #include "api/handler.h"
 #include "api/present_forecast.h"
 #include "api/present_population.h"
@@ -47,12 +46,8 @@ void h_cohorts(struct api_request *q)
     struct json_writer w;
     int months;
 
-    if (!handler_months(q, &months))
+    if (!handler_months(q, &months) || !handler_has_model(q))
         return;
-    if (q->data->population->cohorts == NULL) {
-        error_unavailable(q, "Customers are not scored yet", ERROR_RETRY_NO_DATA_S);
-        return;
-    }
     request_json_begin(q, &w);
     present_cohorts(&w, q->data, months);
     request_json_end(q, 200);

@@ -31,22 +31,24 @@ bool handler_months(struct api_request *q, int *months)
     return handler_params_good(q, &p);
 }
 
+static bool refuse_unscored(struct api_request *q)
+{
+    bool any = q->data->population->count > 0;
+
+    error_unavailable(q, any ? "Customers are not scored yet" : "No customers loaded", ERROR_RETRY_NO_DATA_S);
+    return false;
+}
+
 bool handler_has_model(struct api_request *q)
 {
     const struct population *p = q->data->population;
 
-    if (p->model != NULL && p->outlook != NULL)
-        return true;
-    error_unavailable(q, "Customers are not scored yet", ERROR_RETRY_NO_DATA_S);
-    return false;
+    return (p->count > 0 && p->model != NULL && p->outlook != NULL && p->cohorts != NULL) || refuse_unscored(q);
 }
 
 bool handler_has_score(struct api_request *q, const struct population_row *row)
 {
-    if (q->data->population->model != NULL && (row->flags & POPULATION_SCORED))
-        return true;
-    error_unavailable(q, "Customers are not scored yet", ERROR_RETRY_NO_DATA_S);
-    return false;
+    return (q->data->population->model != NULL && (row->flags & POPULATION_SCORED)) || refuse_unscored(q);
 }
 
 int handler_word(struct api_request *q, struct str word, const char *name, const char *field,

@@ -18,7 +18,7 @@ void handler_params_init(struct api_request *q, struct params *p);
 bool handler_params_good(struct api_request *q, const struct params *p);
 /* The query parameter `months`, the only one. */
 bool handler_months(struct api_request *q, int *months);
-/* 503 while the customers in the published data have no scores: before the first scoring. */
+/* 503 while the published data have no customers, or no scores: before the first scoring. */
 bool handler_has_model(struct api_request *q);
 /* The same of one customer. */
 bool handler_has_score(struct api_request *q, const struct population_row *row);

@@ -42,6 +42,13 @@ static int setup_unscored(void **state)
     return 0;
 }
 
+static int setup_empty(void **state)
+{
+    (void)state;
+    p = analytics_start(&f, "", &(struct analytics_shape){ .rows = 0, .data_version = 12 });
+    return 0;
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -382,6 +389,22 @@ static void without_scores_there_is_no_answer(void **state)
     assert_int_equal(good(&f, "/api/mcp/campaign/retention")->count, 0);
 }
 
+static void without_customers_there_is_no_answer(void **state)
+{
+    static const char *const targets[] = {
+        "/api/mcp/churn/aggregate",         "/api/mcp/growth/projection",
+        "/api/mcp/revenue/forecast",        "/api/mcp/cohorts",
+        "/api/mcp/customer/1/churn-risk",   "/api/mcp/customer/1",
+        "/api/mcp/customer/1/ltv-forecast", "/segments/customer/1",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+        expect_status(&f, targets[i], 503, "No customers loaded");
+    expect(good(&f, "/api/mcp/archetypes/top"), "summary.top_archetype_population_pct", "0.0");
+    expect(good(&f, "/segments/stats"), "total_customers", "0");
+}
+
 int main(void)
 {
     const struct CMUnitTest scored[] = {
@@ -396,9 +419,11 @@ int main(void)
         cmocka_unit_test(an_unchanged_answer_is_304),
     };
     const struct CMUnitTest all_axes[] = { cmocka_unit_test(archetypes_may_be_of_all_axes) };
+    const struct CMUnitTest empty[] = { cmocka_unit_test(without_customers_there_is_no_answer) };
     const struct CMUnitTest unscored[] = { cmocka_unit_test(without_scores_there_is_no_answer) };
 
     return cmocka_run_group_tests(scored, setup, teardown) +
            cmocka_run_group_tests(all_axes, setup_all_axes, teardown) +
+           cmocka_run_group_tests(empty, setup_empty, teardown) +
            cmocka_run_group_tests(unscored, setup_unscored, teardown);
 }

@@ -52,6 +52,27 @@ static void test_query_integers(void **state)
     expect(&p, 0, "query.neg", "out_of_range", "must be between 1 and 60");
 }
 
+static void test_query_numbers(void **state)
+{
+    struct params p;
+
+    (void)state;
+    start(&p, "a=12.5&b=0&c=-0.01&d=ten&e=1e999&f=&g=1e3");
+    assert_true(params_query_number(&p, "a", 0, 100, 7) == 12.5);
+    assert_true(params_query_number(&p, "b", 0, 100, 7) == 0);
+    assert_true(params_query_number(&p, "f", 0, 100, 7) == 7);
+    assert_true(params_query_number(&p, "absent", 0, 100, 7) == 7);
+    assert_int_equal(p.count, 0);
+    assert_true(params_query_number(&p, "c", 0, 100, 7) == 7);
+    params_query_number(&p, "d", 0, 100, 7);
+    params_query_number(&p, "e", 0, 100, 7);
+    params_query_number(&p, "g", 0, 100, 7);
+    expect(&p, 0, "query.c", "out_of_range", "must be between 0 and 100");
+    expect(&p, 1, "query.d", "wrong_type", "must be a number");
+    expect(&p, 2, "query.e", "wrong_type", "must be a number");
+    expect(&p, 3, "query.g", "out_of_range", "must be between 0 and 100");
+}
+
 static void test_query_bounds(void **state)
 {
     struct params p;
@@ -193,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_query_integers),
+        cmocka_unit_test(test_query_numbers),
         cmocka_unit_test(test_query_bounds),
         cmocka_unit_test(test_query_days_and_booleans),
         cmocka_unit_test(test_query_text_is_decoded),
