@@ -128,7 +128,7 @@ struct bfgs_result bfgs_minimise_starts(bfgs_fn fn, void *arg, const double *ori
     int evaluations = 0;
 
     for (int k = 0; k < starts; k++) {
-        double end[BFGS_MAX_DIM];
+        double end[BFGS_MAX_DIM] = { 0 };
         for (int i = 0; i < n; i++)
             end[i] = origin[i] + offsets[k * n + i];
         struct bfgs_result r = bfgs_minimise(fn, arg, end, n, tolerance, max_evaluations);
