@@ -21,18 +21,20 @@
  * can't hold are cut off: they only need to differ.
  */
 static const char days_sql[] =
-    "COPY (SELECT day - date '1970-01-01', sum(lines)::bigint, count(*),"
-    " greatest(least(coalesce(sum(sales), 0) * 100, 9e18), -9e18)::bigint,"
-    " greatest(least(coalesce(sum(refunds), 0) * 100, 9e18), -9e18)::bigint,"
-    " greatest(least(coalesce(sum(quantity), 0), 9e18), -9e18)::bigint, sum(checks)::bigint"
-    " FROM (SELECT order_date::date AS day, count(*) AS lines, sum(line_item_sales) AS sales,"
+    "COPY (WITH sums AS (SELECT order_date::date AS day, count(*) AS lines, sum(line_item_sales) AS sales,"
     " sum(line_item_refunds) AS refunds, sum(quantity) AS quantity,"
     " sum(mod(order_id, 1000003) + coalesce(3 * mod(customer_id, 1000003), 0)"
     " + coalesce(5 * mod(product_id, 1000003), 0)"
     " + 7 * coalesce(256 * length(rtrim(fulfillment_status)) + ascii(rtrim(fulfillment_status)), 0)"
     " + 11 * coalesce(256 * length(rtrim(financial_status)) + ascii(rtrim(financial_status)), 0)"
-    " + coalesce(mod((line_item_discount * 100)::bigint, 1000003), 0)) AS checks"
-    " FROM %s GROUP BY 1, order_id) o GROUP BY 1 ORDER BY 1) TO STDOUT";
+    " + coalesce(mod((line_item_discount * 100)::bigint, 1000003), 0)) AS checks FROM %s GROUP BY 1),"
+    " orders AS (SELECT day, count(*) AS orders FROM (SELECT DISTINCT order_date::date AS day, order_id FROM %s) d"
+    " GROUP BY 1)"
+    " SELECT day - date '1970-01-01', lines, orders,"
+    " greatest(least(coalesce(sales, 0) * 100, 9e18), -9e18)::bigint,"
+    " greatest(least(coalesce(refunds, 0) * 100, 9e18), -9e18)::bigint,"
+    " greatest(least(coalesce(quantity, 0), 9e18), -9e18)::bigint, checks::bigint"
+    " FROM sums JOIN orders USING (day) ORDER BY day) TO STDOUT";
 
 /* The source's totals, and how far the rows of PostgreSQL have been held against them. */
 struct merge {
@@ -122,7 +124,7 @@ static bool merge_days(struct merge *m, const char *lines)
     enum sync_db_status s = SYNC_DB_ERROR;
 
     buf_init(&sql, 4096);
-    buf_printf(&sql, days_sql, lines);
+    buf_printf(&sql, days_sql, lines, lines);
     if (buf_cstr(&sql) != NULL)
         s = sync_db_copy_out(&run->work, what, buf_cstr(&sql), take_ours, m);
     else

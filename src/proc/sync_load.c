@@ -45,22 +45,6 @@ const char *sync_load_stage(const struct sync_run *run)
     return run->full_stage ? "combined_sales_next" : "sync_stage";
 }
 
-void sync_load_scope(const struct sync_run *run, char dst[SYNC_SCOPE_SIZE])
-{
-    char from[CLOCK_DAY_SIZE] = "-infinity", to[CLOCK_DAY_SIZE] = "infinity";
-
-    if (run->start_day != CLOCK_NO_DAY)
-        clock_format_day(from, run->start_day);
-    if (run->end_day != CLOCK_NO_DAY)
-        clock_format_day(to, run->end_day);
-    snprintf(dst, SYNC_SCOPE_SIZE,
-             "SELECT order_id FROM sync_stage UNION SELECT order_id FROM combined_sales"
-             " WHERE order_date >= timestamp '%s' AND order_date < timestamp '%s' + interval '1 day'"
-             " UNION SELECT order_id FROM sync_day JOIN combined_sales"
-             " ON order_date >= sync_day.day AND order_date < sync_day.day + 1",
-             from, to);
-}
-
 static bool db(struct load *l, enum sync_db_status s)
 {
     return s == SYNC_DB_OK || sync_run_fail_db(l->run, &l->run->work);
@@ -228,7 +212,9 @@ static bool read_range(struct load *l, const struct source_range *range)
 
     while (s == SOURCE_OK) {
         size_t count = 0;
+        uint64_t asked_ns = clock_mono_ns();
         s = l->ops->next(l->source, l->rows, l->batch_rows, &count, &err);
+        l->run->fetch_ns += clock_mono_ns() - asked_ns;
         if (s == SOURCE_OK && !l->second)
             l->run->state->shown.rows_estimated = l->ops->estimate(l->source);
         if ((s == SOURCE_OK || s == SOURCE_END) && !take_batch(l, count))
@@ -255,14 +241,30 @@ static bool add_order(const char *row, size_t n, void *arg)
            sync_run_fail(l->run, SB_REASON_DATABASE, "combined_sales: an order_id is no number");
 }
 
-/* The orders found on the days read, and those combined_sales has there: ascending ids. */
-static bool collect_orders(struct load *l)
+/* sync_scope: the orders found on the days read, and those combined_sales has there. */
+static bool make_scope(struct load *l)
 {
-    char scope[SYNC_SCOPE_SIZE], sql[SYNC_SCOPE_SIZE + 64];
+    char from[CLOCK_DAY_SIZE] = "-infinity", to[CLOCK_DAY_SIZE] = "infinity", sql[640];
 
-    sync_load_scope(l->run, scope);
-    snprintf(sql, sizeof(sql), "COPY (%s ORDER BY 1) TO STDOUT", scope);
-    if (!db(l, sync_db_copy_out(&l->run->work, "listing the orders read", sql, add_order, l)))
+    if (l->range.start_day != CLOCK_NO_DAY)
+        clock_format_day(from, l->range.start_day);
+    if (l->range.end_day != CLOCK_NO_DAY)
+        clock_format_day(to, l->range.end_day);
+    snprintf(sql, sizeof(sql),
+             "ANALYZE sync_day; CREATE TEMP TABLE sync_scope ON COMMIT DROP AS"
+             " SELECT order_id FROM sync_stage UNION SELECT order_id FROM combined_sales"
+             " WHERE order_date >= timestamp '%s' AND order_date < timestamp '%s' + interval '1 day'"
+             " UNION SELECT order_id FROM sync_day JOIN combined_sales"
+             " ON order_date >= sync_day.day AND order_date < sync_day.day + 1; ANALYZE sync_scope",
+             from, to);
+    return db(l, sync_db_exec(&l->run->work, "collecting the orders read", sql));
+}
+
+/* Their ids, ascending. */
+static bool list_orders(struct load *l)
+{
+    if (!db(l, sync_db_copy_out(&l->run->work, "listing the orders read",
+                                "COPY (SELECT order_id FROM sync_scope ORDER BY 1) TO STDOUT", add_order, l)))
         return false;
     l->others = (struct source_range){
         .start_day = CLOCK_NO_DAY, .end_day = CLOCK_NO_DAY, .orders = l->orders, .order_count = l->order_count
@@ -279,16 +281,16 @@ static bool reads_all_days(const struct load *l)
 static bool read_all(struct load *l)
 {
     sync_run_phase(l->run, SB_PHASE_READING);
-    if (l->dry)
-        return read_range(l, &l->range);
     if (l->run->audited && !sync_audit_compare(l->run, l->source))
         return false;
     sync_run_phase(l->run, SB_PHASE_LOADING);
+    if (l->dry)
+        return read_range(l, &l->range);
     if (!make_stage(l) || !add_days(l) || !begin_copy(l) || !read_range(l, &l->range) || !end_copy(l))
         return false;
     if (reads_all_days(l))
         return true;
-    if (!collect_orders(l))
+    if (!make_scope(l) || !list_orders(l))
         return false;
     l->second = true;
     return l->order_count == 0 || (begin_copy(l) && read_range(l, &l->others) && end_copy(l));

@@ -9,10 +9,6 @@
 /* The table the run loads into. */
 const char *sync_load_stage(const struct sync_run *run);
 
-/* SELECT of the orders a partial run is about: those in the stage, and those combined_sales has on the days read. */
-#define SYNC_SCOPE_SIZE 480
-void sync_load_scope(const struct sync_run *run, char dst[SYNC_SCOPE_SIZE]);
-
 /*
  * Opens the run's transaction, makes the stage and fills it with whole orders: the lines of the range, and the lines
  * of their orders outside it. Bad rows go to sync_quarantine; too many fail the run. A dry run only reads and counts.

@@ -38,21 +38,17 @@ static bool exec(struct sync_run *run, const char *what, const char *sql)
 /* sync_change: each order that differs, its lines on both sides. */
 static bool compare(struct sync_run *run)
 {
-    char scope[SYNC_SCOPE_SIZE] = "", sql[SYNC_SCOPE_SIZE + 800];
+    char sql[900];
 
-    if (!run->everything)
-        sync_load_scope(run, scope);
     snprintf(sql, sizeof(sql),
-             "ANALYZE %s; CREATE TEMP TABLE sync_change ON COMMIT DROP AS"
-             " WITH fresh AS (SELECT order_id, count(*) AS lines, sum(line_hash) AS hash FROM %s GROUP BY 1),"
-             " live AS (SELECT order_id, count(*) AS lines, sum(line_hash) AS hash FROM combined_sales%s%s%s"
-             " GROUP BY 1)"
-             " SELECT order_id, coalesce(fresh.lines, 0) AS fresh_lines, coalesce(live.lines, 0) AS live_lines"
-             " FROM fresh FULL JOIN live USING (order_id)"
-             " WHERE fresh.lines IS DISTINCT FROM live.lines OR fresh.hash IS DISTINCT FROM live.hash;"
+             "ANALYZE %s (order_id, customer_id); CREATE TEMP TABLE sync_change ON COMMIT DROP AS"
+             " SELECT order_id, sum(fresh) AS fresh_lines, sum(live) AS live_lines FROM"
+             " (SELECT order_id, 1 AS fresh, 0 AS live, line_hash AS fresh_hash, 0::bigint AS live_hash FROM %s"
+             " UNION ALL SELECT order_id, 0, 1, 0, line_hash FROM combined_sales%s) l GROUP BY 1"
+             " HAVING sum(fresh) <> sum(live) OR sum(fresh_hash) <> sum(live_hash);"
              "ANALYZE sync_change",
-             sync_load_stage(run), sync_load_stage(run), run->everything ? "" : " WHERE order_id IN (", scope,
-             run->everything ? "" : ")");
+             sync_load_stage(run), sync_load_stage(run),
+             run->everything ? "" : " WHERE order_id IN (SELECT order_id FROM sync_scope)");
     return exec(run, "comparing orders", sql);
 }
 

@@ -38,8 +38,14 @@ void sync_report_progress(struct sync_run *run, bool now)
     event_log(EVENT_SYNC_PROGRESS, f, 5, "Processing batch...");
 }
 
+static double seconds(uint64_t ns)
+{
+    return (double)ns / 1e9;
+}
+
 static void log_ended(const struct sync_run *run)
 {
+    const uint64_t *spent = run->phase_ns;
     const struct sb_run *r = run->shown;
     bool good = r->status == SB_RUN_SUCCESS;
     struct event_field f[] = {
@@ -59,6 +65,12 @@ static void log_ended(const struct sync_run *run)
         event_i64("days_compared", run->audit.compared),
         event_i64("days_differing", (int64_t)run->audit.count),
         event_i64("days_unsettled", run->audit.unsettled),
+        event_f64("audit_seconds", seconds(spent[SB_PHASE_READING])),
+        event_f64("fetch_seconds", seconds(run->fetch_ns)),
+        event_f64("copy_seconds", seconds(spent[SB_PHASE_LOADING] - run->fetch_ns)),
+        event_f64("merge_seconds", seconds(spent[SB_PHASE_MERGING])),
+        event_f64("score_seconds", seconds(spent[SB_PHASE_SCORING])),
+        event_f64("publish_seconds", seconds(spent[SB_PHASE_PUBLISHING])),
         event_i64("customers_scored", r->customers_scored),
         event_i64("data_version", r->data_version),
         event_cstr("error", good ? NULL : r->error),

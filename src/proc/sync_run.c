@@ -136,8 +136,17 @@ bool sync_run_sleep(struct sync_run *run)
     return sync_run_beat(run);
 }
 
+static void count_time(struct sync_run *run)
+{
+    uint64_t now = clock_mono_ns();
+
+    run->phase_ns[run->state->shown.phase] += now - run->phase_since_ns;
+    run->phase_since_ns = now;
+}
+
 void sync_run_phase(struct sync_run *run, enum sb_phase phase)
 {
+    count_time(run);
     run->state->shown.phase = phase;
     sb_text_set(&run->state->proc->slot->doing, "sync run %lld, %s", (long long)run->shown->run_id,
                 sb_phase_name(phase));
@@ -238,6 +247,7 @@ static void conclude(struct sync_run *run, bool good)
                                                  : SB_RUN_FAILED;
     str_copy(r->error, sizeof(r->error), str_from(good ? "" : run->error.text));
     r->finished_us = clock_wall_us();
+    count_time(run);
     sync_db_close(&run->work); /* rolls back what is open and gives the lock back */
     sync_books_close(run);
     sync_report_ended(run);
@@ -356,7 +366,7 @@ enum sb_mail_answer sync_run_execute(struct sync_state *state, const struct sb_m
     struct sb_run before = state->shown.run;
 
     begin_showing(&run);
-    run.reported_ns = run.booked_ns = clock_mono_ns();
+    run.reported_ns = run.booked_ns = run.phase_since_ns = clock_mono_ns();
     run.limit_s = CONNECTING_S; /* until it is known what there is to read */
     run.deadline_ns = run.reported_ns + CONNECTING_S * CLOCK_NS_PER_S;
     sync_run_progress(&run);

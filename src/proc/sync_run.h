@@ -42,8 +42,10 @@ struct sync_run {
     struct sb_run *shown; /* = &state->shown.run: counts as they grow */
     struct sync_error error;
     uint64_t deadline_ns, asked_ns, booked_ns, reported_ns;
-    uint64_t grace_ns; /* until then the books may be closed after a stop */
-    int64_t limit_s;   /* what the deadline was made of */
+    uint64_t grace_ns;                                 /* until then the books may be closed after a stop */
+    int64_t limit_s;                                   /* what the deadline was made of */
+    uint64_t phase_ns[SB_PHASE_COUNT], phase_since_ns; /* time spent in each so far; since when in this one */
+    uint64_t fetch_ns;                                 /* of it, waiting for the source's rows */
     int64_t batches;
     bool everything;            /* the whole source is read: a full run, or the first one */
     bool full_stage;            /* the stage is combined_sales_next, ready to be swapped in */

@@ -82,7 +82,7 @@ static bool build_indexes(struct sync_run *run)
         if (!exec(run, "building an index", sql))
             return false;
     }
-    return true;
+    return exec(run, "analyzing the new table", "ANALYZE combined_sales_next");
 }
 
 static bool carry_over(struct sync_run *run)
