@@ -95,6 +95,8 @@ static unsigned status_class(int status)
     return (unsigned)status / 100 - 1;
 }
 
+#define SLOW_MOST 100 /* lines in EVENT_QUOTA_NS, so that an overload does not drown the journal */
+
 /* 501 and 505 are the client's doing. */
 static bool is_failure(int status)
 {
@@ -109,8 +111,8 @@ static bool is_wanted(const struct api_request *q, int status, uint64_t duration
     case CONF_ACCESS_ALL:
         return true;
     case CONF_ACCESS_SLOW:
-        return is_failure(status) || duration_ns >= (uint64_t)conf->slow_request_ms * NS_PER_MS ||
-               request_on_admin_path(q);
+        return !q->shed && (is_failure(status) || duration_ns >= (uint64_t)conf->slow_request_ms * NS_PER_MS ||
+                            request_on_admin_path(q));
     case CONF_ACCESS_OFF:
         break;
     }
@@ -129,6 +131,7 @@ void access_ended(struct api_request *q, enum http_end end, int status, size_t b
     uint64_t duration_ns = clock_mono_ns() - q->http->start_ns;
     enum event_id id = is_failure(status) ? EVENT_REQUEST_FAILED : EVENT_REQUEST_COMPLETED;
     unsigned method = metric_method(q->http);
+    uint64_t suppressed = 0;
     struct fields f;
 
     if (status == 0) /* the client left before an answer */
@@ -137,11 +140,16 @@ void access_ended(struct api_request *q, enum http_end end, int status, size_t b
     metrics_observe(METRIC_HTTP_DURATION, method, q->endpoint, duration_ns);
     if (!is_wanted(q, status, duration_ns) || !event_enabled(id))
         return;
+    if (q->api->env.conf->access_log == CONF_ACCESS_SLOW && !request_on_admin_path(q) &&
+        !event_quota_take(&q->api->slow_quota, SLOW_MOST, clock_mono_ns(), &suppressed))
+        return;
     add_context(&f, q);
     add(&f, event_i64("status_code", status));
     add(&f, event_f64("duration_seconds", (double)duration_ns / (double)CLOCK_NS_PER_S));
     add(&f, event_i64("bytes", (int64_t)body_bytes));
     add(&f, id == EVENT_REQUEST_FAILED ? event_cstr("error_type", q->error_code) : key_field(q));
+    if (suppressed > 0)
+        add(&f, event_i64("suppressed", (int64_t)suppressed));
     event_log(id, f.list, f.count, "%s", end == HTTP_END_SENT ? "answered" : "answered, but not wholly received");
 }
 
@@ -233,5 +241,5 @@ void access_log_shed(struct api_request *q, const char *reason)
     add_context(&f, q);
     add(&f, event_cstr("reason", reason));
     add(&f, event_i64("in_flight", (int64_t)atomic_load_explicit(&a->env.slot->in_flight, memory_order_relaxed)));
-    event_log(EVENT_LOAD_SHED, f.list, f.count, "a request was given up with 503");
+    event_log(EVENT_LOAD_SHED, f.list, f.count, "requests are given up with 503");
 }

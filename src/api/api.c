@@ -12,6 +12,7 @@
 #include "api/put_axes.h"
 #include "api/request.h"
 #include "api/sync_wait.h"
+#include "base/clock.h"
 
 #define HEAD_MAX_BYTES      (64 * 1024)
 #define CONSTANTS_MAX_BYTES (64 * 1024)
@@ -74,8 +75,14 @@ const struct http_app *api_http_app(struct api *a)
     return &a->http;
 }
 
+uint64_t api_turn_ns(const struct api *a)
+{
+    return a->env.loop != NULL ? clock_mono_ns() - loop_now_ns(a->env.loop) : 0;
+}
+
 void api_tick(struct api *a)
 {
+    shed_turn_ended(&a->shed, api_turn_ns(a));
     dataset_slot_tick(&a->data, a->env.conf, a->env.sb);
     sync_wait_tick(a);
     keys_tick(a);

@@ -17,10 +17,12 @@
 #include "api/headers.h"
 #include "api/keys.h"
 #include "api/limits.h"
+#include "api/shed.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/hash.h"
 #include "core/cidr.h"
+#include "core/events.h"
 #include "net/router.h"
 
 struct sync_wait;
@@ -39,9 +41,14 @@ struct api {
     struct dataset_slot data; /* what is served now */
     uint64_t etag_seed;
     uint8_t cursor_key[HASH_SHA256_BYTES];
-    struct sync_wait *sync_waits; /* callers of sync-sales waiting for an answer */
-    uint64_t shed_logged_ns;      /* of the last load_shed line */
+    struct shed shed;
+    struct sync_wait *sync_waits;  /* callers of sync-sales waiting for an answer */
+    uint64_t shed_logged_ns;       /* of the last load_shed line */
+    struct event_quota slow_quota; /* of request_completed lines for slow requests */
     bool draining;
 };
+
+/* How long the present turn of the loop has lasted; 0 where there is no loop. */
+uint64_t api_turn_ns(const struct api *a);
 
 #endif

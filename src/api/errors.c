@@ -259,6 +259,14 @@ void error_no_memory(struct api_request *q)
     send_no_memory(q);
 }
 
+void error_overload(struct api_request *q)
+{
+    q->shed = true;
+    metrics_add(METRIC_LOAD_SHED, METRIC_SHED_OVERLOAD, 0, 0, 1);
+    access_log_shed(q, "overload");
+    error_unavailable(q, "Too many requests at once", RETRY_SHED_S);
+}
+
 void error_deadline(struct api_request *q)
 {
     metrics_add(METRIC_LOAD_SHED, METRIC_SHED_DEADLINE, 0, 0, 1);

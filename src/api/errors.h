@@ -48,6 +48,8 @@ void error_word(struct api_request *q, const char *message, const char *field, c
 /* 422 with what params recorded. */
 void error_validation(struct api_request *q, const struct params *p);
 void error_unavailable(struct api_request *q, const char *message, unsigned retry_after_s);
+/* 503 for too much work at once. */
+void error_overload(struct api_request *q);
 /* 503 for the request's memory, and for its time: counted as load shed. */
 void error_no_memory(struct api_request *q);
 void error_deadline(struct api_request *q);

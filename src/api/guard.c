@@ -148,6 +148,17 @@ static bool has_content_coding(const struct api_request *q)
     return coding.len > 0 && !str_ieq(coding, "identity");
 }
 
+/* What operators and monitors ask for is answered always; it costs little. */
+static bool may_be_shed(const struct api_request *q)
+{
+    return (q->route->flags & (ROUTE_DATA | ROUTE_DATABASE | ROUTE_BODY)) != 0 && !request_on_admin_path(q);
+}
+
+static bool is_overloaded(const struct api_request *q)
+{
+    return may_be_shed(q) && shed_wanted(&q->api->shed, api_turn_ns(q->api));
+}
+
 bool guard_head(struct api_request *q)
 {
     const struct http_head *head = q->http->head;
@@ -163,6 +174,10 @@ bool guard_head(struct api_request *q)
     if (q->route == NULL) {
         add_allow(q);
         error_http(q, 405);
+        return false;
+    }
+    if (is_overloaded(q)) {
+        error_overload(q);
         return false;
     }
     if (head->has_length && head->content_length > (uint64_t)q->api->env.conf->max_body_bytes) {

@@ -39,6 +39,7 @@ struct api_request {
     const char *error_code;   /* of the answer, for the log; NULL: no error */
     const char *client;       /* its address in words; NULL: not asked for yet */
     bool answered;
+    bool shed;                             /* refused for too much work: one event tells of many */
     void (*cancel)(struct api_request *q); /* of a handler that answers later */
     void *pending;                         /* its own */
     struct cache_ticket *ticket;           /* of a read that may be cached, until it is answered */

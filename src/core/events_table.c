@@ -27,7 +27,6 @@ static const struct event events[EVENT_COUNT] = {
         .name = "request_failed",
         .level = LOG_LEVEL_ERROR,
         .message_id = "32223c8882c7d70a86a70cfea71af022",
-        .quota = 50,
         .meaning = "A request could not be answered as asked, by a fault on this side.",
         .check = "error_type, and the events of the same correlation_id.",
         .fix = "See the event that names the cause.",

@@ -134,6 +134,7 @@ enum metric_shed {
     METRIC_SHED_CONNECTIONS,
     METRIC_SHED_FDS,
     METRIC_SHED_POOL,
+    METRIC_SHED_OVERLOAD,
     METRIC_SHED_REASONS
 };
 enum metric_cache_type {

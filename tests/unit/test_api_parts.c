@@ -17,6 +17,7 @@
 #include "api/cursor.h"
 #include "api/etag.h"
 #include "api/headers.h"
+#include "api/shed.h"
 
 #define ADMIN_KEY "the-right-key-0123456789"
 #define API_KEY   "pk_live_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO12"
@@ -325,6 +326,23 @@ static void test_client_behind_proxies(void **state)
     assert_string_equal(client_of("10.0.0.1", "X-Forwarded-For: ,,\r\n"), "10.0.0.1");
 }
 
+static void test_long_turns_shed_what_comes_late(void **state)
+{
+    const uint64_t ms = 1000000;
+    struct shed s = { 0 };
+
+    (void)state;
+    assert_false(shed_wanted(&s, 300 * ms)); /* one costly request is no overload */
+    shed_turn_ended(&s, 300 * ms);
+    assert_false(shed_wanted(&s, 199 * ms)); /* early in the turn: served */
+    assert_true(shed_wanted(&s, 200 * ms));
+    shed_turn_ended(&s, 210 * ms);
+    assert_true(shed_wanted(&s, 200 * ms));
+    shed_turn_ended(&s, 10 * ms);
+    assert_false(shed_wanted(&s, 900 * ms));
+    assert_true(shed_wanted(&s, 1000 * ms)); /* a flood out of nothing */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_little_of_a_key_is_shown),
         cmocka_unit_test(test_etag_depends_on_what_the_answer_does),
         cmocka_unit_test(test_if_none_match),
+        cmocka_unit_test(test_long_turns_shed_what_comes_late),
         cmocka_unit_test(test_cursor_comes_back),
         cmocka_unit_test(test_every_changed_character_breaks_a_cursor),
         cmocka_unit_test(test_origins),
