@@ -212,7 +212,9 @@ static const char *const queries[METRIC_QUERIES] = {
 static const char *const db_errors[METRIC_DB_ERRORS] = { "statement", "unavailable", "timeout" };
 static const char *const sync_results[METRIC_SYNC_RESULTS] = { "read", "inserted", "updated", "deleted", "skipped" };
 static const char *const restarts[METRIC_RESTARTS] = { "crash", "oom", "hung", "recycled", "exit" };
-static const char *const sheds[METRIC_SHED_REASONS] = { "memory", "deadline", "connections", "fds", "pool", "overload" };
+static const char *const sheds[METRIC_SHED_REASONS] = {
+    "memory", "deadline", "connections", "fds", "pool", "overload"
+};
 static const char *const cache_types[METRIC_CACHE_TYPES] = { "customer", "churn", "archetype", "query" };
 static const char *const integrations[METRIC_INTEGRATIONS] = { "azure_sql", "anthropic", "alert_webhook" };
 static const char *const operations[METRIC_OPERATIONS] = { "login", "query", "message", "post" };
