@@ -2,14 +2,18 @@
 import datetime
 import json
 import os
+import pathlib
 import random
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from lib.sales import Table, assert_facts_agree
 from lib.wait import FACTOR, wait_until
 
+TOP = pathlib.Path(__file__).resolve().parents[2]
 AS_OF = "2011-12-10"
 LINES, CUSTOMERS, GUEST_LINES = 541_909, 4_372, 135_080
 WHOLE_RUN = 120 * FACTOR
@@ -107,10 +111,10 @@ def test_killed_runs_leave_no_trace(retailer):
     assert patrond.events("sync_failed"), "no kill hit a run"
 
 
-def test_predictions_hold_against_what_then_happened(sales):
+def test_predictions_hold_against_what_then_happened(retail_sales):
     """Everything fitted on the sales up to September 9; three more months are in the file."""
-    done = subprocess.run([sys.executable, TOP / "scripts" / "backtest-models", "--as-of", "2011-09-09", "--json", sales],
-                          stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([sys.executable, TOP / "scripts" / "backtest-models", "--as-of", "2011-09-09", "--json",
+                           retail_sales], stdout=subprocess.PIPE, check=True)
     f = json.loads(done.stdout)
     assert (f["customers"], f["repeaters"], f["returners"]) == (3370, 1956, 1921)
     assert f["churn.auc"] >= 0.72
