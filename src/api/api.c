@@ -46,7 +46,8 @@ struct api *api_new(const struct api_env *env)
     buf_init(&a->body, (size_t)env->conf->max_request_memory_bytes);
     buf_init(&a->scratch, (size_t)env->conf->max_request_memory_bytes);
     a->router = router_new(routes, routes_count, sizeof(routes[0]));
-    if (a->router == NULL || !init_constants(a) || !keys_init(a)) {
+    a->gzip = gzip_new((size_t)env->conf->max_request_memory_bytes);
+    if (a->gzip == NULL || a->router == NULL || !init_constants(a) || !keys_init(a)) {
         api_free(a);
         return NULL;
     }
@@ -63,6 +64,7 @@ void api_free(struct api *a)
     dataset_slot_close(&a->data);
     if (a->router != NULL)
         router_free(a->router);
+    gzip_free(a->gzip);
     buf_free(&a->head);
     buf_free(&a->body);
     buf_free(&a->scratch);

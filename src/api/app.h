@@ -14,6 +14,7 @@
 #include "api/api.h"
 #include "api/cors.h"
 #include "api/dataset.h"
+#include "api/gzip.h"
 #include "api/headers.h"
 #include "api/keys.h"
 #include "api/limits.h"
@@ -38,6 +39,7 @@ struct api {
     struct limits limits;
     struct keys keys;
     struct buf head, body, scratch;
+    struct gzip *gzip;
     struct dataset_slot data; /* what is served now */
     uint64_t etag_seed;
     uint8_t cursor_key[HASH_SHA256_BYTES];

@@ -214,27 +214,40 @@ static void trim(struct buf *b)
         buf_free(b);
 }
 
+/* The contract asks for it from GZIP_LEAST_BYTES on. */
+static bool wants_gzip(const struct api_request *q, struct str body)
+{
+    return body.len >= GZIP_LEAST_BYTES && q->api->env.conf->http_gzip && q->http->head != NULL &&
+           gzip_accepted(http_head_get(q->http->head, HTTP_H_ACCEPT_ENCODING));
+}
+
 void request_reply(struct api_request *q, int status, enum headers_type type, struct str body)
 {
     struct api *a = q->api;
     bool tagged = is_tagged(q, status);
     char text[ETAG_SIZE];
-    struct str tag = tagged ? make_tag(q, text) : STR_NONE;
+    struct str tag = tagged ? make_tag(q, text) : STR_NONE, packed;
 
     if (is_unchanged(q, tag)) {
         status = 304;
         type = HEADERS_NO_BODY;
         body = STR_NONE;
     }
+    packed = wants_gzip(q, body) ? gzip_body(a->gzip, body) : STR_NONE;
     buf_reset(&a->head);
     buf_add_str(&a->head, tagged ? a->headers.revalidate[type] : a->headers.no_store[type]);
     write_variable_headers(q, &a->head, tag);
+    if (packed.len > 0)
+        buf_add_str(&a->head, STR_LIT("Content-Encoding: gzip\r\n"));
     q->answered = true;
     q->cancel = NULL;
     http_reply(q->http, &(struct http_reply){ .status = a->head.failed ? 503 : status,
                                               .headers = buf_str(&a->head),
-                                              .body = a->head.failed ? STR_NONE : body });
+                                              .body = a->head.failed   ? STR_NONE
+                                                      : packed.len > 0 ? packed
+                                                                       : body });
     trim(&a->body);
+    gzip_trim(a->gzip, KEPT_BYTES);
 }
 
 bool request_unchanged(struct api_request *q)
