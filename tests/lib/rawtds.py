@@ -4,7 +4,7 @@ import struct
 
 from lib.wait import FACTOR
 
-PRELOGIN, LOGIN7, BATCH, RPC, ATTENTION = 0x12, 0x10, 0x01, 0x03, 0x06
+PRELOGIN, LOGIN7, BATCH, RPC, ATTENTION, TRANSACTION = 0x12, 0x10, 0x01, 0x03, 0x06, 0x0E
 # VERSION, ENCRYPTION (not supported), their ends.
 HELLO = bytes.fromhex("00000b0006 0100110001 ff") + bytes(6) + b"\x02"
 

@@ -10,7 +10,7 @@ import pymssql
 import pytds
 import pytest
 
-from lib.rawtds import BATCH, HELLO, LOGIN7, PRELOGIN, RPC, RawTds, batch, login7
+from lib.rawtds import BATCH, HELLO, LOGIN7, PRELOGIN, RPC, TRANSACTION, RawTds, batch, login7
 from lib.sales import line, shop
 from lib.tds import SqlServer
 from lib.wait import FACTOR, wait_until
@@ -330,6 +330,11 @@ def test_transactions(source):
             assert cursor.fetchall() == [(1,)]
             connection.commit()
         connection.rollback()
+    assert error_of(source, "COMMIT")[0] == 3902
+    with RawTds(source) as raw:  # ROLLBACK without a transaction
+        raw.send(TRANSACTION, struct.pack("<IIHQIHBB", 22, 18, 2, 0, 1, 8, 0, 0))
+        answer = raw.message()
+        assert answer[:1] == b"\xaa" and struct.unpack_from("<i", answer, 3) == (3903,)
     connection = pymssql.connect(server=source.host, port=source.port, user=source.user, password=source.password,
                                  database=source.database, tds_version="7.3")
     cursor = connection.cursor()
@@ -427,6 +432,7 @@ def breach(server, words, send):
     (BATCH, batch("SELECT 1"), {"length": 7}, "packet of 7 bytes"), (BATCH, b"", {"length": 9000}, "9000 bytes"),
     (BATCH, "SELECT 1".encode("utf-16-le"), {}, "ALL_HEADERS"), (BATCH, batch("SELECT 1") + b"x", {}, "bytes left over"),
     (BATCH, batch("SELECT 1", struct.pack("<IIHQI", 22, 18, 2, 99, 1)), {}, "transaction 99"),
+    (BATCH, batch("SELECT 1", struct.pack("<IIH", 10, 2, 9)), {}, "a header of 2 bytes"),
     (BATCH, struct.pack("<I", 4) + b"\x00\xd8", {}, "not UTF-16"), (LOGIN7, b"", {}, "type 0x10 after the login"),
     (RPC, struct.pack("<IHHH", 4, 0xFFFF, 10, 0) + b"\0\0\x99", {}, "unknown type 0x99"),
     (RPC, struct.pack("<IHHH", 4, 0xFFFF, 10, 0) + b"\0\0\xe7", {}, "2 bytes wanted where 0 are left")],

@@ -175,8 +175,10 @@ class Session:
         end = reader.at + total - 4
         while reader.at < end:
             length, kind = reader.u32(), reader.u16()
+            if length < 6:
+                raise reader.wrong(f"a header of {length} bytes")
             if kind != 2:
-                reader.take(length - 6 if length >= 6 else -1)
+                reader.take(length - 6)
                 continue
             if length != 18:
                 raise reader.wrong("a transaction descriptor that is none")
@@ -218,15 +220,18 @@ class Session:
     def _transaction_request(self, reader):
         kind = reader.u16()
         answer = Answer(self.transport, self.packet_size, self.spid)
-        if kind == 5:
-            answer.write(self._begin_transaction() + tokens.done())
-        elif kind in (7, 8):
-            reader.take(reader.u8())
-            begin_again = reader.left() > 0 and reader.u8() & 1
-            answer.write(self._end_transaction(kind == 7) + (self._begin_transaction() if begin_again else b"")
-                         + tokens.done())
-        else:
-            raise reader.wrong(f"transaction request {kind}")
+        try:
+            if kind == 5:
+                answer.write(self._begin_transaction() + tokens.done())
+            elif kind in (7, 8):
+                reader.take(reader.u8())
+                begin_again = reader.left() > 0 and reader.u8() & 1
+                answer.write(self._end_transaction(kind == 7) + (self._begin_transaction() if begin_again else b"")
+                             + tokens.done())
+            else:
+                raise reader.wrong(f"transaction request {kind}")
+        except SqlError as e:
+            answer.write(tokens.error(e) + tokens.done(tokens.ERROR))
         answer.end()
 
     def _begin_transaction(self):

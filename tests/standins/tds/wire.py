@@ -36,7 +36,7 @@ class Reader:
         return ProtocolError(f"{self.what}: {text} at byte {self.at}", self.data)
 
     def take(self, n):
-        if self.at + n > len(self.data):
+        if n < 0 or self.at + n > len(self.data):
             raise self.wrong(f"{n} bytes wanted where {len(self.data) - self.at} are left")
         piece = bytes(self.data[self.at:self.at + n])
         self.at += n
