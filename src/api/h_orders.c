@@ -10,6 +10,7 @@
 #include "api/cursor.h"
 #include "api/customer.h"
 #include "api/errors.h"
+#include "api/handler.h"
 #include "api/params.h"
 #include "api/request.h"
 #include "base/fmt.h"
@@ -19,8 +20,6 @@
 #define DEFAULT_LIMIT  50
 #define MAX_TEXT_CHARS 1000
 #define MAX_MONTHS     60
-#define RETRY_DOWN_S   5
-#define RETRY_BUSY_S   1
 
 struct history {
     struct orders_query query;
@@ -239,11 +238,6 @@ static void answer(struct api_request *q, const struct history *h, const struct 
 
 /* ---- in between ---- */
 
-static void refuse_busy(struct api_request *q)
-{
-    error_unavailable(q, "Order history is busy, please try again", RETRY_BUSY_S);
-}
-
 static void answer_rows(struct api_request *q, const struct history *h, const PGresult *result)
 {
     struct orders_page page;
@@ -269,12 +263,8 @@ static void on_result(enum pg_status status, const PGresult *result, void *arg)
     q->cancel = NULL;
     if (status == PG_OK)
         answer_rows(q, h, result);
-    else if (status == PG_ERROR && result != NULL)
-        error_internal(q, "orders_statement");
-    else if (status == PG_TIMEOUT || status == PG_ERROR)
-        refuse_busy(q);
     else
-        error_unavailable(q, "Order history is not available at the moment", RETRY_DOWN_S);
+        handler_query_failed(q, status, result, "Order history");
 }
 
 static void cancel(struct api_request *q)
@@ -296,7 +286,7 @@ static void ask(struct api_request *q)
     h->statement =
         pgpool_send(q->api->env.pool, sql_get(SQL_CUSTOMER_ORDERS), values, q->http->deadline_ns, on_result, q);
     if (h->statement == NULL)
-        refuse_busy(q);
+        handler_query_failed(q, PG_TIMEOUT, NULL, "Order history");
     else
         q->cancel = cancel;
 }

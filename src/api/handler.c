@@ -3,11 +3,14 @@
  */
 #include "api/handler.h"
 
+#include <stdio.h>
+
 #include "api/errors.h"
 #include "api/request.h"
 
-#define MAX_MONTHS 60
-_Static_assert(MAX_MONTHS == POPULATION_MONTHS_AHEAD, "forecasts reach as far as may be asked for");
+#define RETRY_DOWN_S 5
+#define RETRY_BUSY_S 1
+_Static_assert(HANDLER_MAX_MONTHS == POPULATION_MONTHS_AHEAD, "forecasts reach as far as may be asked for");
 
 void handler_params_init(struct api_request *q, struct params *p)
 {
@@ -27,7 +30,7 @@ bool handler_months(struct api_request *q, int *months)
     struct params p;
 
     handler_params_init(q, &p);
-    *months = (int)params_query_int(&p, "months", 1, MAX_MONTHS, HANDLER_DEFAULT_MONTHS);
+    *months = (int)params_query_int(&p, "months", 1, HANDLER_MAX_MONTHS, HANDLER_DEFAULT_MONTHS);
     return handler_params_good(q, &p);
 }
 
@@ -65,4 +68,18 @@ int handler_word(struct api_request *q, struct str word, const char *name, const
     else
         error_word(q, message, field, allowed);
     return -1;
+}
+
+void handler_query_failed(struct api_request *q, enum pg_status status, const PGresult *result, const char *what)
+{
+    char message[80];
+
+    if (status == PG_ERROR && result != NULL) {
+        error_internal(q, "statement_failed");
+        return;
+    }
+    bool busy = status == PG_TIMEOUT || status == PG_ERROR;
+    (void)snprintf(message, sizeof(message), "%s is %s", what,
+                   busy ? "busy, please try again" : "not available at the moment");
+    error_unavailable(q, message, busy ? RETRY_BUSY_S : RETRY_DOWN_S);
 }

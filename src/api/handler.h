@@ -7,11 +7,13 @@
 #include <stdbool.h>
 
 #include "api/params.h"
+#include "net/pg.h"
 
 struct api_request;
 struct population_row;
 
 #define HANDLER_DEFAULT_MONTHS 12
+#define HANDLER_MAX_MONTHS     60
 
 void handler_params_init(struct api_request *q, struct params *p);
 /* 422 with what was recorded. */
@@ -26,5 +28,8 @@ bool handler_has_score(struct api_request *q, const struct population_row *row);
  * that was not given is the first. */
 int handler_word(struct api_request *q, struct str word, const char *name, const char *field,
                  const char *const *allowed);
+
+/* Answers for a statement that gave no rows: 503, or 500 where the server refused it. `what` begins the message. */
+void handler_query_failed(struct api_request *q, enum pg_status status, const PGresult *result, const char *what);
 
 #endif

@@ -27,6 +27,7 @@ const struct route routes[] = {
     { { HTTP_POST, "/admin/keys/{id}/rotate" }, h_key_rotate, AUTH_ADMIN, ROUTE_BODY, NULL },
     { { HTTP_GET, "/api/mcp/customer/random" }, h_random, AUTH_READ, ROUTE_DATA, NULL },
     { { HTTP_GET, "/api/mcp/customer/{id}" }, h_profile, AUTH_READ, ROUTE_E, NULL },
+    { { HTTP_GET, "/api/mcp/products/{analysis}" }, h_products, AUTH_READ, ROUTE_P, NULL },
     { { HTTP_GET, "/api/mcp/customer/{id}/orders" }, h_orders, AUTH_READ, ROUTE_P, NULL },
     { { HTTP_GET, "/api/mcp/customer/{id}/churn-risk" }, h_churn_risk, AUTH_READ, ROUTE_E, NULL },
     { { HTTP_GET, "/api/mcp/customer/{id}/next-purchase" }, h_next_purchase, AUTH_READ, ROUTE_E, NULL },

@@ -71,6 +71,20 @@ void clock_civil_of(int32_t day, int *year, int *month, int *mday)
     *year = (int)(era * 400) + year_of_era + (*month <= 2);
 }
 
+int32_t clock_months_before(int32_t day, unsigned months)
+{
+    int year, month, mday, count;
+    int32_t first;
+
+    clock_civil_of(day, &year, &month, &mday);
+    count = year * 12 + (month - 1) - (int)months;
+    year = count / 12;
+    month = count % 12 + 1;
+    first = clock_day_of(year, month, 1);
+    count = (int)(clock_day_of(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) - first);
+    return first + (mday < count ? mday : count) - 1;
+}
+
 int clock_weekday_of(int32_t day)
 {
     int64_t shifted = ((int64_t)day + 3) % 7; /* day 0 was a Thursday */

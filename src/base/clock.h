@@ -22,6 +22,8 @@ int32_t clock_today(void);      /* day number, UTC */
 
 int32_t clock_day_of(int year, int month, int day);
 void clock_civil_of(int32_t day, int *year, int *month, int *mday);
+/* So many calendar months earlier; the 31st becomes the last day of a shorter month. */
+int32_t clock_months_before(int32_t day, unsigned months);
 int clock_weekday_of(int32_t day); /* 0 = Monday … 6 = Sunday */
 /* Strict YYYY-MM-DD, years 0001..9999, only days that exist. */
 bool clock_parse_day(struct str s, int32_t *day);

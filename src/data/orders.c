@@ -69,27 +69,12 @@ static const char *format_terms(const struct orders_query *q, struct arena *a, b
     return text;
 }
 
-/* So many calendar months earlier; the 31st becomes the last day of a shorter month. */
-static int32_t months_before(int32_t day, unsigned months)
-{
-    int year, month, mday, count;
-    int32_t first;
-
-    clock_civil_of(day, &year, &month, &mday);
-    count = year * 12 + (month - 1) - (int)months;
-    year = count / 12;
-    month = count % 12 + 1;
-    first = clock_day_of(year, month, 1);
-    count = (int)(clock_day_of(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) - first);
-    return first + (mday < count ? mday : count) - 1;
-}
-
 static int32_t first_day(const struct orders_query *q)
 {
     int32_t day = q->start_day;
 
-    if (q->months_ago > 0 && months_before(q->as_of_day, q->months_ago) > day)
-        day = months_before(q->as_of_day, q->months_ago);
+    if (q->months_ago > 0 && clock_months_before(q->as_of_day, q->months_ago) > day)
+        day = clock_months_before(q->as_of_day, q->months_ago);
     return day; /* CLOCK_NO_DAY is below every day */
 }
 

@@ -4,6 +4,7 @@
 #include "data/sql.h"
 
 #include "core/metrics.h"
+#include "data/sql_products.h"
 
 /* All of a key, of the row k. It is in use until somebody revokes it or its time is over. */
 #define KEY_COLUMNS                                                                                                  \
@@ -127,6 +128,51 @@ static const struct pg_statement statements[SQL_COUNT] = {
                         .params = SQL_KU_PARAMS,
                         .alone = true,
                         .sql = keys_used },
+    [SQL_PRODUCTS_REVENUE] = { .name = "revenue_by_category",
+                               .metric = METRIC_QUERY_PRODUCTS,
+                               .params = SQL_PR_PARAMS,
+                               .alone = true,
+                               .sql = sql_products_revenue },
+    [SQL_PRODUCTS_POPULARITY] = { .name = "category_popularity",
+                                  .metric = METRIC_QUERY_PRODUCTS,
+                                  .params = SQL_PR_PARAMS,
+                                  .alone = true,
+                                  .sql = sql_products_popularity },
+    [SQL_PRODUCTS_SEGMENT] = { .name = "category_by_customer_segment",
+                               .metric = METRIC_QUERY_PRODUCTS,
+                               .params = SQL_PR_PARAMS,
+                               .alone = true,
+                               .sql = sql_products_segment },
+    [SQL_PRODUCTS_TRENDS] = { .name = "category_trends",
+                              .metric = METRIC_QUERY_PRODUCTS,
+                              .params = SQL_PR_PARAMS,
+                              .alone = true,
+                              .sql = sql_products_trends },
+    [SQL_PRODUCTS_REPURCHASE] = { .name = "category_repurchase_rate",
+                                  .metric = METRIC_QUERY_PRODUCTS,
+                                  .params = SQL_PR_PARAMS,
+                                  .alone = true,
+                                  .sql = sql_products_repurchase },
+    [SQL_PRODUCTS_VALUE] = { .name = "category_value_metrics",
+                             .metric = METRIC_QUERY_PRODUCTS,
+                             .params = SQL_PR_PARAMS,
+                             .alone = true,
+                             .sql = sql_products_value },
+    [SQL_PRODUCTS_BUNDLES] = { .name = "product_bundles",
+                               .metric = METRIC_QUERY_PRODUCTS,
+                               .params = SQL_PR_PARAMS,
+                               .alone = true,
+                               .sql = sql_products_bundles },
+    [SQL_PRODUCTS_SEASONAL] = { .name = "seasonal_product_performance",
+                                .metric = METRIC_QUERY_PRODUCTS,
+                                .params = SQL_PR_PARAMS,
+                                .alone = true,
+                                .sql = sql_products_seasonal },
+    [SQL_PRODUCTS_SINGLE] = { .name = "individual_product_performance",
+                              .metric = METRIC_QUERY_PRODUCTS,
+                              .params = SQL_PR_PARAMS,
+                              .alone = true,
+                              .sql = sql_products_single },
 };
 
 const struct pg_statement *sql_get(enum sql_id id)

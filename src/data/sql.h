@@ -19,6 +19,15 @@ enum sql_id {
     SQL_KEY_ROTATE,
     SQL_KEY_REVOKE,
     SQL_KEYS_USED,
+    SQL_PRODUCTS_REVENUE,
+    SQL_PRODUCTS_POPULARITY,
+    SQL_PRODUCTS_SEGMENT,
+    SQL_PRODUCTS_TRENDS,
+    SQL_PRODUCTS_REPURCHASE,
+    SQL_PRODUCTS_VALUE,
+    SQL_PRODUCTS_BUNDLES,
+    SQL_PRODUCTS_SEASONAL,
+    SQL_PRODUCTS_SINGLE,
     SQL_COUNT
 };
 
@@ -126,6 +135,19 @@ enum sql_keys_used_param {
     SQL_KU_COUNTS,
     SQL_KU_TIMES,
     SQL_KU_PARAMS
+};
+
+/* Of the product analyses, all alike. */
+enum sql_products_param {
+    SQL_PR_READ_FROM, /* lines from this day … */
+    SQL_PR_BEFORE,    /* … and before this one */
+    SQL_PR_FROM,      /* first day of the period asked for; earlier lines are of the one before */
+    SQL_PR_AXIS,      /* these customers only; null: all */
+    SQL_PR_WORD,
+    SQL_PR_ARCHETYPE, /* or those of this archetype; null: all */
+    SQL_PR_SORT,
+    SQL_PR_LIMIT,
+    SQL_PR_PARAMS
 };
 
 #endif

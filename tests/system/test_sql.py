@@ -25,8 +25,12 @@ VALUES = {
     "api_key_revoke": [4711, None],
     "api_keys_used": ["{5,4711}", "{1,2}", "{1762158000000000,1762158000000001}"],
 }
+PRODUCTS = ["revenue_by_category", "category_popularity", "category_by_customer_segment", "category_trends",
+            "category_repurchase_rate", "category_value_metrics", "product_bundles", "seasonal_product_performance",
+            "individual_product_performance"]
+VALUES.update({name: ["2023-01-01", "2024-01-01", "2023-01-01", None, None, None, "revenue", 100] for name in PRODUCTS})
 # Statements that may scan: analyses over all customers, all keys, a table of one row.
-WHOLE_PERIOD = {"api_keys_version", "api_keys_all", "api_keys_list"}
+WHOLE_PERIOD = {"api_keys_version", "api_keys_all", "api_keys_list", *PRODUCTS}
 
 
 def statements():
