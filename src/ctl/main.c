@@ -25,6 +25,7 @@ static const struct ctl_command commands[] = {
     { "upgrade", "", "execute the installed patrond in place and wait for the outcome", ctl_upgrade },
     { "stop", "", "drain, stop, and wait for the end", ctl_stop },
     { "models", "[--json]", "show the last fit of the models and how good it was", ctl_models },
+    { "doctor", "[--fix] [--json]", "walk the runbook: every check, cause and remedy", ctl_doctor },
     { "check", "[postgres | redis | source | self]", "ask the dependencies now, from here", ctl_check },
     { "verify", "CUSTOMER_ID [--json]", "compare one customer in the source, the tables and the population",
       ctl_verify },
