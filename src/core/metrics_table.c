@@ -205,10 +205,25 @@ static const char *const auth_reasons[METRIC_AUTH_REASONS] = { "missing", "unkno
                                                                "revoked", "malformed", "scope" };
 static const char *const policies[METRIC_POLICIES] = { "default",   "nl",           "query",    "sync",
                                                        "anonymous", "auth_failure", "deny_list" };
-static const char *const queries[METRIC_QUERIES] = {
-    "customer_orders", "api_keys_version", "api_keys_all",  "api_keys_list", "api_key_get", "api_key_create",
-    "api_key_rotate",  "api_key_revoke",   "api_keys_used", "products",      "other"
-};
+static const char *const queries[METRIC_QUERIES] = { "customer_orders",
+                                                     "api_keys_version",
+                                                     "api_keys_all",
+                                                     "api_keys_list",
+                                                     "api_key_get",
+                                                     "api_key_create",
+                                                     "api_key_rotate",
+                                                     "api_key_revoke",
+                                                     "api_keys_used",
+                                                     "revenue_by_category",
+                                                     "category_popularity",
+                                                     "category_by_customer_segment",
+                                                     "category_trends",
+                                                     "category_repurchase_rate",
+                                                     "category_value_metrics",
+                                                     "product_bundles",
+                                                     "seasonal_product_performance",
+                                                     "individual_product_performance",
+                                                     "other" };
 static const char *const db_errors[METRIC_DB_ERRORS] = { "statement", "unavailable", "timeout" };
 static const char *const sync_results[METRIC_SYNC_RESULTS] = { "read", "inserted", "updated", "deleted", "skipped" };
 static const char *const restarts[METRIC_RESTARTS] = { "crash", "oom", "hung", "recycled", "exit" };

@@ -22,16 +22,16 @@
 
 #define CATEGORIES                                                                                                   \
     LINES                                                                                                            \
-        ", part AS (SELECT category, order_id, customer_id, sum(net) AS net, sum(gross) AS gross,"                   \
-        " sum(refunds) AS refunds, sum(units) AS units"                                                              \
-        " FROM line WHERE category IS NOT NULL GROUP BY category, order_id, customer_id), "                          \
-        "buyer AS (SELECT category, customer_id, count(*) AS orders, sum(net) AS net, sum(gross) AS gross,"          \
-        " sum(refunds) AS refunds, sum(units) AS units FROM part GROUP BY category, customer_id), "                  \
-        "cat AS (SELECT category COLLATE \"C\" AS category, sum(orders) AS orders, count(customer_id) AS customers," \
-        " sum(orders) FILTER (WHERE customer_id IS NOT NULL) AS known_orders,"                                       \
-        " count(*) FILTER (WHERE orders > 1 AND customer_id IS NOT NULL) AS repeaters,"                              \
-        " sum(net) AS net, sum(gross) AS gross, sum(refunds) AS refunds, sum(units) AS units"                        \
-        " FROM buyer GROUP BY category) "
+    ", part AS (SELECT category, order_id, customer_id, sum(net) AS net, sum(gross) AS gross,"                       \
+    " sum(refunds) AS refunds, sum(units) AS units"                                                                  \
+    " FROM line WHERE category IS NOT NULL GROUP BY category, order_id, customer_id), "                              \
+    "buyer AS (SELECT category, customer_id, count(*) AS orders, sum(net) AS net, sum(gross) AS gross,"              \
+    " sum(refunds) AS refunds, sum(units) AS units FROM part GROUP BY category, customer_id), "                      \
+    "cat AS (SELECT category COLLATE \"C\" AS category, sum(orders) AS orders, count(customer_id) AS customers,"     \
+    " sum(orders) FILTER (WHERE customer_id IS NOT NULL) AS known_orders,"                                           \
+    " count(*) FILTER (WHERE orders > 1 AND customer_id IS NOT NULL) AS repeaters,"                                  \
+    " sum(net) AS net, sum(gross) AS gross, sum(refunds) AS refunds, sum(units) AS units"                            \
+    " FROM buyer GROUP BY category) "
 
 #define BUYERS      "(SELECT count(*) FROM (SELECT customer_id FROM line WHERE customer_id IS NOT NULL GROUP BY 1) b)"
 #define RATIO(a, b) "coalesce(" a "::float8 / nullif(" b ", 0), 0)"
