@@ -252,7 +252,8 @@ static void check_sync(const struct checker *k)
     struct str source = str_from(k->c->sync_source);
     int32_t day;
 
-    if (!str_eq_lit(source, "sqlserver") && (!str_starts(source, "csv:") || source.len == strlen("csv:")))
+    if (source.len > 0 && !str_eq_lit(source, "sqlserver") &&
+        (!str_starts(source, "csv:") || source.len == strlen("csv:")))
         problem(k, "SYNC_SOURCE", ": expected sqlserver or csv:PATH");
     if (k->c->as_of_date[0] != '\0' && !clock_parse_day(str_from(k->c->as_of_date), &day))
         problem(k, "AS_OF_DATE", ": expected a day as YYYY-MM-DD, or nothing for today");

@@ -219,7 +219,10 @@ static int make_conf_file(const char *run_dir)
     return fd;
 }
 
-/* db-lib reads the file through our descriptor: another process may put its own in the place of ours meanwhile. */
+/*
+ * db-lib reads the file through our descriptor: another process may put its own in the place of ours meanwhile. A
+ * file it could not read would silently mean a session without encryption.
+ */
 static int write_conf(struct tds_conn *c, const struct tds_target *target)
 {
     struct buf text = { .max_bytes = 4096 };
@@ -227,17 +230,18 @@ static int write_conf(struct tds_conn *c, const struct tds_target *target)
     int fd = make_conf_file(c->env->conf->run_dir);
 
     tds_target_conf(&text, target, c->env->conf->azure_sql_ca_file);
-    if (fd < 0 || text.failed || write(fd, text.data, text.len) != (ssize_t)text.len) {
-        tds_conn_refuse(c, TDS_ERROR_CLIENT, "its configuration can't be written: %s", strerror(errno));
-        buf_free(&text);
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    buf_free(&text);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    dbsetifile(path);
-    return fd;
+    bool written =
+        fd >= 0 && !text.failed && write(fd, text.data, text.len) == (ssize_t)text.len && access(path, R_OK) == 0;
+    buf_free(&text);
+    if (written) {
+        dbsetifile(path);
+        return fd;
+    }
+    tds_conn_refuse(c, TDS_ERROR_CLIENT, "its configuration can't be written or read: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 static int remaining_s(const struct tds_conn *c, int most)
@@ -253,8 +257,8 @@ static int remaining_s(const struct tds_conn *c, int most)
 /* A login may have to be tried twice (redirect), in the time there is and within the watch's patience. */
 static int login_timeout_s(const struct tds_conn *c)
 {
-    int patience = (int)c->env->conf->sync_stall_timeout / 3,
-        most = patience < LOGIN_MOST_S ? patience : LOGIN_MOST_S;
+    int patience = (int)c->env->conf->sync_stall_timeout / 3;
+    int most = patience < LOGIN_MOST_S ? patience : LOGIN_MOST_S;
     int half = remaining_s(c, 2 * most) / 2;
 
     return half > 0 ? half : 1;
@@ -316,9 +320,8 @@ static void tell_redirect(struct tds_conn *c)
         return;
     c->told_redirect = true;
     snprintf(text, sizeof(text),
-             "%.100s sends us to %.120s:%u, which the client library (%s) can't follow by itself: connected there "
-             "directly; "
-             "the connection policy Proxy of the server spares the detour",
+             "%.100s sends us to %.120s:%u, and the client library (%s) can't follow: connected there directly; the "
+             "server's connection policy Proxy spares the detour",
              c->server_text, c->redirect.host, c->redirect.port, dbversion());
     note(c, text);
 }

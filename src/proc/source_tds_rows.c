@@ -64,9 +64,8 @@ bool tds_rows_key(const struct tds_rows *rows, size_t row, struct tds_sql_key *k
 {
     struct str order_id = tds_rows_value(rows, row, SOURCE_ORDER_ID);
     struct str order_date = tds_rows_value(rows, row, SOURCE_ORDER_DATE);
-    int32_t day;
 
-    key->set = source_day(order_date, &day) && str_copy(key->order_date, sizeof(key->order_date), order_date) &&
+    key->set = source_day(order_date, &key->day) && str_copy(key->order_date, sizeof(key->order_date), order_date) &&
                order_id.p != NULL && str_to_i64(order_id, &key->order_id);
     return key->set;
 }

@@ -38,6 +38,7 @@ struct tds_sql_view {
 struct tds_sql_key {
     bool set;
     char order_date[TDS_SQL_TIME_SIZE]; /* "2025-03-03[ 08:15:30[.1234567]]" */
+    int32_t day;                        /* of it */
     int64_t order_id;
 };
 

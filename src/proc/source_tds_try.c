@@ -109,6 +109,18 @@ int tds_compare_keys(const struct tds_sql_key *a, const struct tds_sql_key *b)
     return dates != 0 ? dates : (a->order_id > b->order_id) - (a->order_id < b->order_id);
 }
 
+/* Is this a line the page asked for? */
+static bool belongs(const struct tds_sql_page *page, const struct tds_sql_key *key)
+{
+    const struct source_range range = { .start_day = page->start_day,
+                                        .end_day = page->end_day,
+                                        .orders = page->orders,
+                                        .order_count = page->order_count };
+
+    return source_range_has_day(&range, key->day) &&
+           (page->orders == NULL || source_range_has_order(&range, key->order_id));
+}
+
 static bool keyed_row(void *arg, DBPROCESS *db)
 {
     struct tds_source *s = arg;
@@ -119,7 +131,7 @@ static bool keyed_row(void *arg, DBPROCESS *db)
     if (!tds_rows_key(&s->rows, s->rows.count - 1, &key))
         return tds_conn_refuse(s->conn, TDS_ERROR_DISORDER, "a line without a key");
     int compared = s->last_key.set ? tds_compare_keys(&key, &s->last_key) : 1;
-    if (compared < 0 || (compared == 0 && s->rows.count == 1))
+    if (compared < 0 || (compared == 0 && s->rows.count == 1) || !belongs(&s->page, &key))
         return tds_conn_refuse(s->conn, TDS_ERROR_DISORDER, "order %lld of %s out of its turn",
                                (long long)key.order_id, key.order_date);
     s->last_key = key;
@@ -141,7 +153,14 @@ enum tds_outcome tds_try_page(struct tds_source *s)
 
 static bool unkeyed_row(void *arg, DBPROCESS *db)
 {
-    return take_row(arg, db, TDS_UNKEYED_MOST + 1);
+    struct tds_source *s = arg;
+
+    if (!take_row(s, db, TDS_UNKEYED_MOST + 1))
+        return false;
+    size_t row = s->rows.count - 1;
+    return tds_rows_value(&s->rows, row, SOURCE_ORDER_DATE).p == NULL ||
+           tds_rows_value(&s->rows, row, SOURCE_ORDER_ID).p == NULL ||
+           tds_conn_refuse(s->conn, TDS_ERROR_DISORDER, "a line that has a key");
 }
 
 enum tds_outcome tds_try_unkeyed(struct tds_source *s)

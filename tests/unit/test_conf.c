@@ -213,6 +213,7 @@ static void accepts(void **state)
         "LISTEN = [::1]:0\n",
         "REDIS_URL = unix:///run/redis.sock\n",
         "ALLOW_LIST = 127.0.0.1, ::1, 10.0.0.0/8, pk_live_ab\n",
+        "SYNC_SOURCE =\n",
         "SYNC_SOURCE = csv:/data/sales.csv.gz\nAS_OF_DATE = 2011-12-09\n",
     };
 

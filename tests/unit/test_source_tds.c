@@ -166,7 +166,7 @@ static void test_pages(void **state)
     page.end_day = clock_day_of(9999, 12, 31); /* no day behind it to compare with */
     assert_non_null(strstr(page_tail(&out, &v, &page), " WHERE [order_date] >= '20241231' AND [Order_ID] IS"));
 
-    page.after = (struct tds_sql_key){ true, "2025-01-02", -7 };
+    page.after = (struct tds_sql_key){ .set = true, .order_date = "2025-01-02", .order_id = -7 };
     page.end_day = clock_day_of(2025, 1, 31);
     assert_non_null(strstr(page_tail(&out, &v, &page),
                            " WHERE [order_date] >= '20250102' AND ([order_date] > '20250102' OR [Order_ID] > -7)"
