@@ -316,6 +316,13 @@ def test_keys_outlive_postgresql(patrond_factory, own_postgres):
     wait_until(lambda: everywhere.statuses(gone_text) == {401}, 5, "both changes known")
     everywhere.close()
 
+    own_postgres.freeze()
+    try:
+        began = time.monotonic()
+        expect_known(instance, good_text, gone_text)
+        assert time.monotonic() - began < 1 * FACTOR, "nobody waits for the database"
+    finally:
+        own_postgres.resume()
     own_postgres.kill()
     expect_known(instance, good_text, gone_text)
     wait_until(lambda: all(instance.get(ROUTE, key=short_text).status == 401 for _ in range(8)), 6 + IN_FORCE_S,
@@ -364,6 +371,19 @@ def test_file_that_cannot_be_written(patrond_factory, database):
     in_force(everywhere, text, False, began)
     everywhere.close()
     instance.wait_event("api_error", matching="api_keys_file")
+
+
+def test_two_machines_on_one_database(patrond_factory, database):
+    one, two = (patrond_factory(DATABASE_URL=database).start() for _ in range(2))
+    wait_until(lambda: one.get("/admin/keys").status == 200, 15, "the tables being there")
+    there = Everywhere(two)
+    began = time.monotonic()
+    key, text = create(one)
+    in_force(there, text, True, began)
+    began = time.monotonic()
+    assert one.request("DELETE", f"/admin/keys/{key['id']}").status == 200
+    in_force(there, text, False, began)
+    there.close()
 
 
 def test_command_line_without_a_server(patrond_factory, database):
