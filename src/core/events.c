@@ -331,6 +331,24 @@ bool event_quota_take(struct event_quota *q, unsigned most, uint64_t now_ns, uin
     return false;
 }
 
+/* Copies the fields and tells how many lines were left out, beside what the caller left out himself. */
+static size_t copy_fields(struct event_field all[MAX_FIELDS], const struct event_field *fields, size_t count,
+                          uint64_t suppressed)
+{
+    bool told = false;
+
+    for (size_t i = 0; i < count; i++) {
+        all[i] = fields[i];
+        if (strcmp(fields[i].key, "suppressed") == 0) {
+            all[i].integer += (int64_t)suppressed;
+            told = true;
+        }
+    }
+    if (!told)
+        all[count] = event_i64("suppressed", (int64_t)suppressed);
+    return told ? count : count + 1;
+}
+
 static void log_sentence(enum log_level level, enum event_id id, const struct event_field *fields, size_t count,
                          const char *sentence, va_list ap) __attribute__((format(printf, 5, 0)));
 
@@ -348,11 +366,8 @@ static void log_sentence(enum log_level level, enum event_id id, const struct ev
     if (r.event->quota > 0 && !event_quota_take(&quotas[id], r.event->quota, clock_mono_ns(), &suppressed))
         return;
     if (suppressed > 0 && count < MAX_FIELDS) {
-        for (size_t i = 0; i < count; i++)
-            all[i] = fields[i];
-        all[count] = event_i64("suppressed", (int64_t)suppressed);
+        r.count = copy_fields(all, fields, count, suppressed);
         r.fields = all;
-        r.count++;
     }
     (void)vsnprintf(text, sizeof(text), sentence, ap);
     write_record(&r);
