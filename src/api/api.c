@@ -12,6 +12,7 @@
 #include "api/put_axes.h"
 #include "api/request.h"
 #include "api/sync_wait.h"
+#include "api/tools.h"
 #include "base/clock.h"
 
 #define HEAD_MAX_BYTES      (64 * 1024)
@@ -39,12 +40,14 @@ struct api *api_new(const struct api_env *env)
         return NULL;
     api_route_names(&labels);
     put_axes_init();
+    tools_init();
     a->env = *env;
     a->http = request_http_app;
     a->http.arg = a;
     buf_init(&a->head, HEAD_MAX_BYTES);
     buf_init(&a->body, (size_t)env->conf->max_request_memory_bytes);
     buf_init(&a->scratch, (size_t)env->conf->max_request_memory_bytes);
+    buf_init(&a->result, (size_t)env->conf->max_request_memory_bytes);
     a->router = router_new(routes, routes_count, sizeof(routes[0]));
     a->gzip = gzip_new((size_t)env->conf->max_request_memory_bytes);
     if (a->gzip == NULL || a->router == NULL || !init_constants(a) || !keys_init(a)) {
@@ -68,6 +71,7 @@ void api_free(struct api *a)
     buf_free(&a->head);
     buf_free(&a->body);
     buf_free(&a->scratch);
+    buf_free(&a->result);
     arena_free(&a->constants);
     free(a);
 }

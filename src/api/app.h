@@ -1,8 +1,8 @@
 /*
  * app: the state of the application in one worker; private to src/api.
  *
- * Everything constant over requests is built once in api_new. `head`, `body`
- * and `scratch` hold the answer under construction and are emptied for each:
+ * Everything constant over requests is built once in api_new. `head`, `body`, `scratch`
+ * and `result` hold the answer under construction and are emptied for each:
  * an answer is made and handed to the engine in one go, never over two turns of the loop.
  */
 #ifndef API_APP_H
@@ -39,6 +39,7 @@ struct api {
     struct limits limits;
     struct keys keys;
     struct buf head, body, scratch;
+    struct buf result; /* of a tool */
     struct gzip *gzip;
     struct dataset_slot data; /* what is served now */
     uint64_t etag_seed;

@@ -6,8 +6,7 @@
 #include "api/errors.h"
 #include "api/request.h"
 
-/* An id is decimal digits as answers print them. */
-static const struct population_row *find(const struct population *p, struct str id)
+const struct population_row *customer_find(const struct population *p, struct str id)
 {
     uint64_t v;
 
@@ -19,7 +18,7 @@ static const struct population_row *find(const struct population *p, struct str 
 const struct population_row *customer_of(struct api_request *q)
 {
     const struct population *p = q->data->population;
-    const struct population_row *row = find(p, q->params[0]);
+    const struct population_row *row = customer_find(p, q->params[0]);
 
     if (p->count == 0) {
         error_unavailable(q, "No customers loaded", ERROR_RETRY_NO_DATA_S);

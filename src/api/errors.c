@@ -186,11 +186,16 @@ static void write_allowed(struct json_writer *w, const char *const *allowed)
     json_array_end(w);
 }
 
+const char *error_not_found_message(struct arena *a, const char *resource, struct str identifier)
+{
+    return arena_printf(a, "%c%s %.*s not found", toupper((unsigned char)resource[0]), resource + 1,
+                        (int)identifier.len, identifier.len > 0 ? identifier.p : "");
+}
+
 void error_not_listed(struct api_request *q, const char *resource, struct str identifier, const char *const *allowed)
 {
     struct json_writer w;
-    const char *message = arena_printf(&q->http->arena, "%c%s %.*s not found", toupper((unsigned char)resource[0]),
-                                       resource + 1, (int)identifier.len, identifier.p);
+    const char *message = error_not_found_message(&q->http->arena, resource, identifier);
 
     if (message == NULL) {
         error_no_memory(q);

@@ -41,6 +41,8 @@ void error_rate_limited(struct api_request *q, const char *policy, const struct 
                         unsigned retry_after_s);
 /* `Customer 1 not found` with details; `resource` begins with a small letter. */
 void error_not_found(struct api_request *q, const char *resource, struct str identifier);
+/* Its message, in the arena; NULL: no memory. */
+const char *error_not_found_message(struct arena *a, const char *resource, struct str identifier);
 /* The same of a closed list (NULL-terminated) in a path. */
 void error_not_listed(struct api_request *q, const char *resource, struct str identifier, const char *const *allowed);
 /* 400: a word outside a closed list (NULL-terminated). */

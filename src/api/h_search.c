@@ -7,17 +7,6 @@
 #include "api/request.h"
 #include "api/search_request.h"
 
-static void write_items(struct json_writer *w, const struct dataset *d, const struct select_result *r)
-{
-    json_array_begin(w);
-    for (size_t i = 0; i < r->count; i++) {
-        if (i > 0)
-            buf_add_char(w->out, ',');
-        present_item(w->out, d, &d->population->rows[r->rows[i]]);
-    }
-    json_array_end(w);
-}
-
 static void write_object(struct api_request *q, struct json_writer *w, const struct search_request *s,
                          const struct select_result *r)
 {
@@ -25,7 +14,7 @@ static void write_object(struct api_request *q, struct json_writer *w, const str
 
     json_object_begin(w);
     json_key(w, "customers");
-    write_items(w, q->data, r);
+    present_items(w, q->data, r->rows, r->count);
     json_kv_int(w, "count", (int64_t)r->count);
     json_kv_int(w, "total_matches", (int64_t)r->total_matches);
     json_kv_int(w, "limit", (int64_t)s->query.limit);
@@ -74,7 +63,7 @@ void h_search(struct api_request *q)
     }
     request_json_begin(q, &w);
     if (s.bare)
-        write_items(&w, q->data, &r);
+        present_items(&w, q->data, r.rows, r.count);
     else
         write_object(q, &w, &s, &r);
     request_json_end(q, 200);

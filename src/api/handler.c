@@ -42,16 +42,24 @@ static bool refuse_unscored(struct api_request *q)
     return false;
 }
 
+bool handler_is_scored(const struct population *p)
+{
+    return p->count > 0 && p->model != NULL && p->outlook != NULL && p->cohorts != NULL;
+}
+
+bool handler_is_row_scored(const struct population *p, const struct population_row *row)
+{
+    return p->model != NULL && (row->flags & POPULATION_SCORED);
+}
+
 bool handler_has_model(struct api_request *q)
 {
-    const struct population *p = q->data->population;
-
-    return (p->count > 0 && p->model != NULL && p->outlook != NULL && p->cohorts != NULL) || refuse_unscored(q);
+    return handler_is_scored(q->data->population) || refuse_unscored(q);
 }
 
 bool handler_has_score(struct api_request *q, const struct population_row *row)
 {
-    return (q->data->population->model != NULL && (row->flags & POPULATION_SCORED)) || refuse_unscored(q);
+    return handler_is_row_scored(q->data->population, row) || refuse_unscored(q);
 }
 
 int handler_word(struct api_request *q, struct str word, const char *name, const char *field,

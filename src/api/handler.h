@@ -10,6 +10,7 @@
 #include "net/pg.h"
 
 struct api_request;
+struct population;
 struct population_row;
 
 #define HANDLER_DEFAULT_MONTHS 12
@@ -20,6 +21,9 @@ void handler_params_init(struct api_request *q, struct params *p);
 bool handler_params_good(struct api_request *q, const struct params *p);
 /* The query parameter `months`, the only one. */
 bool handler_months(struct api_request *q, int *months);
+/* Do the published data have all that a scoring gives; has it given this customer a score? */
+bool handler_is_scored(const struct population *p);
+bool handler_is_row_scored(const struct population *p, const struct population_row *row);
 /* 503 while the published data have no customers, or no scores: before the first scoring. */
 bool handler_has_model(struct api_request *q);
 /* The same of one customer. */

@@ -353,6 +353,17 @@ void present_item(struct buf *out, const struct dataset *d, const struct populat
     out->len = (size_t)(p - out->data);
 }
 
+void present_items(struct json_writer *w, const struct dataset *d, const uint32_t *rows, size_t count)
+{
+    json_array_begin(w);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_add_char(w->out, ',');
+        present_item(w->out, d, &d->population->rows[rows[i]]);
+    }
+    json_array_end(w);
+}
+
 void present_campaign_item(struct buf *out, const struct dataset *d, const struct population_row *row, double score)
 {
     const struct population *pop = d->population;

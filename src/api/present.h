@@ -9,6 +9,7 @@
 
 #include "api/dataset.h"
 #include "base/buf.h"
+#include "core/json.h"
 #include "data/population.h"
 
 #define PRESENT_PROFILE_MAX 9216
@@ -18,6 +19,9 @@
 void present_profile(struct buf *out, const struct dataset *d, const struct population_row *row);
 /* Appends one item of a search (CONTRACT 10). */
 void present_item(struct buf *out, const struct dataset *d, const struct population_row *row);
+
+/* An array of them. */
+void present_items(struct json_writer *w, const struct dataset *d, const uint32_t *rows, size_t count);
 
 /* Appends one customer of a campaign (CONTRACT 13.1); he must have a score. */
 void present_campaign_item(struct buf *out, const struct dataset *d, const struct population_row *row, double score);

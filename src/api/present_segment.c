@@ -121,6 +121,31 @@ void present_segment_customer(struct json_writer *w, const struct dataset *d, co
     json_object_end(w);
 }
 
+void present_segment_trend(struct json_writer *w, const struct dataset *d, unsigned axis, unsigned word)
+{
+    const struct population *p = d->population;
+    int64_t now = (int64_t)p->totals->members[axis][word];
+
+    json_object_begin(w);
+    json_kv_cstr(w, "axis", axes_vocab[axis].name);
+    json_kv_cstr(w, "segment", axes_vocab_word(axis, word));
+    json_kv_int(w, "current_members", now);
+    if (p->past != NULL) {
+        int64_t before = (int64_t)p->past->members[axis][word];
+
+        json_kv_int(w, "previous_members", before);
+        json_kv_fixed(w, "growth_rate", answer_growth_pct((double)before, (double)now), 2);
+        json_kv_day(w, "compared_with", p->past->day);
+        json_kv_null(w, "note");
+    } else {
+        json_kv_null(w, "previous_members");
+        json_kv_null(w, "growth_rate");
+        json_kv_null(w, "compared_with");
+        json_kv_cstr(w, "note", "A trend needs about 30 days of scoring");
+    }
+    json_object_end(w);
+}
+
 static void write_words(struct json_writer *w, const struct model_params *m, unsigned axis)
 {
     json_key(w, "segments");

@@ -11,6 +11,8 @@
 void present_axes(struct json_writer *w);
 void present_segment_stats(struct json_writer *w, const struct dataset *d);
 void present_segment_customer(struct json_writer *w, const struct dataset *d, const struct population_row *row);
+/* CONTRACT 16, calculate_segment_trends. */
+void present_segment_trend(struct json_writer *w, const struct dataset *d, unsigned axis, unsigned word);
 void present_configuration(struct json_writer *w, const struct dataset *d);
 
 #endif

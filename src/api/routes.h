@@ -63,9 +63,11 @@ void h_axes(struct api_request *q); /* h_segments */
 void h_segment_stats(struct api_request *q);
 void h_segment_customer(struct api_request *q);
 void h_configuration(struct api_request *q);
-void h_orders(struct api_request *q);      /* h_orders */
-void h_products(struct api_request *q);    /* h_products */
-void h_search(struct api_request *q);      /* h_search */
+void h_orders(struct api_request *q);   /* h_orders */
+void h_products(struct api_request *q); /* h_products */
+void h_search(struct api_request *q);   /* h_search */
+void h_tools(struct api_request *q);    /* h_tools */
+void h_query(struct api_request *q);
 void h_sync_sales(struct api_request *q);  /* h_sync */
 void h_sync_status(struct api_request *q); /* h_sync_status */
 void h_keys_list(struct api_request *q);   /* h_keys */

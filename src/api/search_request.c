@@ -70,6 +70,8 @@ struct reader {
     struct search_request *s;
     struct params *p;
     const struct population *population;
+    const char *where; /* prefix of the fields in faults */
+    char inside[64];   /* the same of `filters` */
     bool has_archetypes;
 };
 
@@ -86,26 +88,26 @@ static void fold_double(struct search_request *s, double v)
     fold_u64(s, bits);
 }
 
-static void check_order(struct params *p, const char *least, const char *most, bool reversed)
+static void check_order(struct reader *r, const char *least, const char *most, bool reversed)
 {
     if (reversed)
-        params_fault(p, PARAMS_OUT_OF_RANGE, "body.filters", str_from(least), "must not be greater than %s", most);
+        params_fault(r->p, PARAMS_OUT_OF_RANGE, r->inside, str_from(least), "must not be greater than %s", most);
 }
 
-static void read_numbers(struct params *p, const struct json *filters, const char *least, const char *most,
+static void read_numbers(struct reader *rd, const struct json *filters, const char *least, const char *most,
                          double highest, struct select_range_f64 *r)
 {
-    r->has_least = params_body_number(p, filters, "body.filters", least, 0, highest, &r->least);
-    r->has_most = params_body_number(p, filters, "body.filters", most, 0, highest, &r->most);
-    check_order(p, least, most, r->has_least && r->has_most && r->least > r->most);
+    r->has_least = params_body_number(rd->p, filters, rd->inside, least, 0, highest, &r->least);
+    r->has_most = params_body_number(rd->p, filters, rd->inside, most, 0, highest, &r->most);
+    check_order(rd, least, most, r->has_least && r->has_most && r->least > r->most);
 }
 
-static void read_integers(struct params *p, const struct json *filters, const char *least, const char *most,
+static void read_integers(struct reader *rd, const struct json *filters, const char *least, const char *most,
                           int64_t highest, struct select_range_i64 *r)
 {
-    r->has_least = params_body_int(p, filters, "body.filters", least, 0, highest, &r->least);
-    r->has_most = params_body_int(p, filters, "body.filters", most, 0, highest, &r->most);
-    check_order(p, least, most, r->has_least && r->has_most && r->least > r->most);
+    r->has_least = params_body_int(rd->p, filters, rd->inside, least, 0, highest, &r->least);
+    r->has_most = params_body_int(rd->p, filters, rd->inside, most, 0, highest, &r->most);
+    check_order(rd, least, most, r->has_least && r->has_most && r->least > r->most);
 }
 
 int64_t search_least_cents(double money)
@@ -128,13 +130,13 @@ static void read_ranges(struct reader *r, const struct json *filters)
     struct select_filters *f = &r->s->query.filters;
     struct select_range_f64 ltv = { .has_least = false };
 
-    read_numbers(r->p, filters, "ltv_min", "ltv_max", MAX_MONEY, &ltv);
+    read_numbers(r, filters, "ltv_min", "ltv_max", MAX_MONEY, &ltv);
     range_in_cents(&ltv, &f->ltv_cents);
-    read_numbers(r->p, filters, "aov_min", "aov_max", MAX_MONEY, &f->aov);
-    read_numbers(r->p, filters, "churn_risk_min", "churn_risk_max", 1, &f->churn);
-    read_integers(r->p, filters, "total_orders_min", "total_orders_max", MAX_ORDERS, &f->orders);
-    read_integers(r->p, filters, "last_purchase_days_min", "last_purchase_days_max", MAX_DAYS, &f->days_since);
-    read_integers(r->p, filters, "tenure_days_min", "tenure_days_max", MAX_DAYS, &f->tenure_days);
+    read_numbers(r, filters, "aov_min", "aov_max", MAX_MONEY, &f->aov);
+    read_numbers(r, filters, "churn_risk_min", "churn_risk_max", 1, &f->churn);
+    read_integers(r, filters, "total_orders_min", "total_orders_max", MAX_ORDERS, &f->orders);
+    read_integers(r, filters, "last_purchase_days_min", "last_purchase_days_max", MAX_DAYS, &f->days_since);
+    read_integers(r, filters, "tenure_days_min", "tenure_days_max", MAX_DAYS, &f->tenure_days);
 }
 
 /* Accepts any of `words` on the axis, besides what was accepted before. */
@@ -256,18 +258,17 @@ static void read_rfm_groups(struct reader *r, const struct json *filters)
 
     if (value == NULL || value->type == JSON_NULL)
         return;
-    while (params_body_words(r->p, value, "body.filters", STR_LIT("rfm_group"), &item)) {
+    while (params_body_words(r->p, value, r->inside, STR_LIT("rfm_group"), &item)) {
         int group = rfm_group_parse(item->text);
 
         if (group < 0)
-            params_fault(r->p, PARAMS_INVALID_VALUE, "body.filters", STR_LIT("rfm_group"), "is no group: %.*s",
+            params_fault(r->p, PARAMS_INVALID_VALUE, r->inside, STR_LIT("rfm_group"), "is no group: %.*s",
                          (int)(item->text.len < 64 ? item->text.len : 64), item->text.p);
         else
             r->s->query.filters.rfm_groups |= 1U << group;
     }
     if (value->type == JSON_ARRAY && value->count == 0)
-        params_fault(r->p, PARAMS_INVALID_VALUE, "body.filters", STR_LIT("rfm_group"),
-                     "must name at least one group");
+        params_fault(r->p, PARAMS_INVALID_VALUE, r->inside, STR_LIT("rfm_group"), "must name at least one group");
 }
 
 static void read_filters(struct reader *r, const struct json *body)
@@ -278,15 +279,15 @@ static void read_filters(struct reader *r, const struct json *body)
     if (filters == NULL || filters->type == JSON_NULL)
         return;
     if (filters->type != JSON_OBJECT) {
-        params_fault(r->p, PARAMS_WRONG_TYPE, "body", STR_LIT("filters"), "must be an object");
+        params_fault(r->p, PARAMS_WRONG_TYPE, r->where, STR_LIT("filters"), "must be an object");
         return;
     }
-    params_body_known(r->p, filters, "body.filters", filter_keys);
+    params_body_known(r->p, filters, r->inside, filter_keys);
     read_ranges(r, filters);
-    read_archetypes(r, filters, "body.filters");
+    read_archetypes(r, filters, r->inside);
     read_rfm_groups(r, filters);
-    read_segment(r, filters, "body.filters", "segment");
-    if (params_body_bool(r->p, filters, "body.filters", "is_b2b", &is_b2b))
+    read_segment(r, filters, r->inside, "segment");
+    if (params_body_bool(r->p, filters, r->inside, "is_b2b", &is_b2b))
         r->s->query.filters.is_b2b = is_b2b;
 }
 
@@ -295,7 +296,7 @@ static void read_sort(struct reader *r, const struct json *body)
     struct search_request *s = r->s;
     struct str text;
 
-    if (!params_body_text(r->p, body, "body", "sort_by", MAX_CURSOR_CHARS, &text))
+    if (!params_body_text(r->p, body, r->where, "sort_by", MAX_CURSOR_CHARS, &text))
         return;
     for (size_t i = 0; i < sizeof(sorts) / sizeof(sorts[0]); i++) {
         size_t n = strlen(sorts[i].name);
@@ -318,12 +319,11 @@ static void read_object(struct reader *r, const struct json *body)
 {
     int64_t limit;
 
-    params_body_known(r->p, body, "body", object_keys);
     read_filters(r, body);
-    read_segment(r, body, "body", "segment_filter");
-    read_archetypes(r, body, "body");
+    read_segment(r, body, r->where, "segment_filter");
+    read_archetypes(r, body, r->where);
     read_sort(r, body);
-    if (params_body_int(r->p, body, "body", "limit", 1, MAX_LIMIT, &limit))
+    if (params_body_int(r->p, body, r->where, "limit", 1, MAX_LIMIT, &limit))
         r->s->query.limit = (size_t)limit;
 }
 
@@ -390,21 +390,38 @@ static void read_cursor(struct reader *r, const struct json *body, const uint8_t
                      "is not a cursor of these filters and this sort");
 }
 
+static void begin(struct search_request *s, struct reader *r, size_t limit)
+{
+    *s = (struct search_request){ .query = { .filters = { .is_b2b = -1 }, .sort = POPULATION_BY_LTV, .limit = limit },
+                                  .sort_by = "ltv_desc" };
+    snprintf(r->inside, sizeof(r->inside), "%s.filters", r->where);
+}
+
 void search_request_read(struct search_request *s, struct params *p, const struct json *body,
                          const struct population *population, const uint8_t key[HASH_SHA256_BYTES])
 {
-    struct reader r = { .s = s, .p = p, .population = population };
+    struct reader r = { .s = s, .p = p, .population = population, .where = "body" };
 
-    *s = (struct search_request){ .query = { .filters = { .is_b2b = -1 }, .sort = POPULATION_BY_LTV },
-                                  .sort_by = "ltv_desc" };
-    s->query.limit = (size_t)params_query_int(p, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT);
+    begin(s, &r, (size_t)params_query_int(p, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT));
     s->bare = body == NULL || !is_object_form(body);
-    if (!s->bare)
+    if (!s->bare) {
+        params_body_known(p, body, "body", object_keys);
         read_object(&r, body);
-    else if (body != NULL)
+    } else if (body != NULL) {
         read_map(&r, body);
+    }
     read_query_archetype(&r);
     bind(s);
     if (!s->bare)
         read_cursor(&r, body, key);
+}
+
+void search_request_arguments(struct search_request *s, struct params *p, const struct json *arguments,
+                              const char *where, const struct population *population, size_t limit)
+{
+    struct reader r = { .s = s, .p = p, .population = population, .where = where };
+
+    begin(s, &r, limit);
+    if (arguments != NULL)
+        read_object(&r, arguments);
 }

@@ -30,6 +30,12 @@ extern const char *const search_sort_words[];
  */
 void search_request_read(struct search_request *s, struct params *p, const struct json *body,
                          const struct population *population, const uint8_t key[HASH_SHA256_BYTES]);
+/*
+ * The same from arguments of a tool, of which those known here are read (CONTRACT 10's names). `where` is the prefix
+ * of the fields in faults, `limit` the one that is not given.
+ */
+void search_request_arguments(struct search_request *s, struct params *p, const struct json *arguments,
+                              const char *where, const struct population *population, size_t limit);
 /* The least whole cents that are not below an amount of at most SEARCH_MAX_MONEY. */
 int64_t search_least_cents(double money);
 

@@ -42,7 +42,9 @@ enum metric_dim {
     METRICS_DIM_INTEGRATION,
     METRICS_DIM_OPERATION,
     METRICS_DIM_INTEGRATION_ERROR,
-    METRICS_DIM_VERSION, /* open: gauges only */
+    METRICS_DIM_TOOL,        /* the tools, in the order of their table */
+    METRICS_DIM_TOOL_STATUS, /* enum tool_outcome of the tools */
+    METRICS_DIM_VERSION,     /* open: gauges only */
     METRICS_DIM_COUNT
 };
 
@@ -216,6 +218,8 @@ enum metric_id {
     METRIC_MODEL_TRAINED,
     METRIC_INTEGRATION_DURATION, /* histogram: integration, operation */
     METRIC_INTEGRATION_ERRORS,   /* counter: integration, error_type */
+    METRIC_MCP_TOOL_CALLS,       /* counter: tool_name, status */
+    METRIC_MCP_TOOL_DURATION,    /* histogram: tool_name */
     METRIC_COMPONENT_UP,         /* gauge: component */
     METRIC_WORKER_RESTARTS,      /* counter: reason; written by the master into `retired` */
     METRIC_WORKERS_READY,

@@ -11,6 +11,7 @@
 
 static const double http_buckets[] = { .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10 };
 static const double integration_buckets[] = { .1, .5, 1, 2, 5, 10 };
+static const double tool_buckets[] = { .01, .05, .1, .5, 1, 5, 10 };
 static const double db_buckets[] = { .001, .005, .01, .05, .1, .5, 1, 5 };
 
 const struct metric metrics_table[METRIC_COUNT] = {
@@ -158,6 +159,17 @@ const struct metric metrics_table[METRIC_COUNT] = {
                                     .type = METRIC_COUNTER,
                                     .dims = { METRICS_DIM_INTEGRATION, METRICS_DIM_INTEGRATION_ERROR },
                                     .labels = { "integration", "error_type" } },
+    [METRIC_MCP_TOOL_CALLS] = { .name = "mcp_tool_calls_total",
+                                .help = "Calls of a tool, whoever made them.",
+                                .type = METRIC_COUNTER,
+                                .dims = { METRICS_DIM_TOOL, METRICS_DIM_TOOL_STATUS },
+                                .labels = { "tool_name", "status" } },
+    [METRIC_MCP_TOOL_DURATION] = { .name = "mcp_tool_duration_seconds",
+                                   .help = "Time of a call of a tool.",
+                                   .type = METRIC_HISTOGRAM,
+                                   .dims = { METRICS_DIM_TOOL },
+                                   .labels = { "tool_name" },
+                                   BUCKETS(tool_buckets) },
     [METRIC_COMPONENT_UP] = { .name = "component_up",
                               .help = "State of a component: 1 up, 0.5 degraded, 0 down.",
                               .type = METRIC_GAUGE,
@@ -237,6 +249,14 @@ static const char *const integration_errors[METRIC_INTEGRATION_ERROR_KINDS] = { 
                                                                                 "timeout", "throttled", "query",
                                                                                 "schema" };
 
+static const char *const tool_names[] = { "get_customer_profile",      "search_customers",
+                                          "get_archetype_stats",       "calculate_segment_trends",
+                                          "predict_churn_risk",        "recommend_segments_for_campaign",
+                                          "query_customers",           "query_segments",
+                                          "forecast_business_metrics", "plan_campaign",
+                                          "get_recommendations",       "analyze_products" };
+static const char *const tool_statuses[] = { "ok", "invalid", "not_found", "unavailable", "no_memory", "failed" };
+
 const struct metrics_words metrics_words[METRICS_DIM_COUNT] = {
     [METRICS_DIM_METHOD] = WORDS(methods),
     [METRICS_DIM_STATUS] = WORDS(statuses),
@@ -254,5 +274,7 @@ const struct metrics_words metrics_words[METRICS_DIM_COUNT] = {
     [METRICS_DIM_INTEGRATION] = WORDS(integrations),
     [METRICS_DIM_OPERATION] = WORDS(operations),
     [METRICS_DIM_INTEGRATION_ERROR] = WORDS(integration_errors),
+    [METRICS_DIM_TOOL] = WORDS(tool_names),
+    [METRICS_DIM_TOOL_STATUS] = WORDS(tool_statuses),
     [METRICS_DIM_COMPONENT] = { .count = SB_COMPONENT_COUNT, .name_of = sb_component_name },
 };

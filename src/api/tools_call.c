@@ -1,0 +1,195 @@
+/*
+ * tools_call: a call of a tool from its start to its end.
+ */
+#include "api/customer.h"
+#include "api/errors.h"
+#include "api/handler.h"
+#include "api/request.h"
+#include "api/tools.h"
+#include "base/clock.h"
+#include "core/metrics.h"
+
+/* Memory a result may leave behind in the worker's buffer. */
+#define KEPT_BYTES (256 * 1024)
+
+static unsigned number_of(const struct tool *t)
+{
+    return (unsigned)(t - tools);
+}
+
+static void finish(struct tool_call *c, enum tool_outcome outcome)
+{
+    struct buf *out = &c->q->api->result;
+
+    c->outcome = outcome;
+    metrics_add(METRIC_MCP_TOOL_CALLS, number_of(c->tool), (unsigned)outcome, 0, 1);
+    metrics_observe(METRIC_MCP_TOOL_DURATION, number_of(c->tool), 0, clock_mono_ns() - c->start_ns);
+    c->done(c);
+    if (out->cap > KEPT_BYTES)
+        buf_free(out);
+}
+
+void tool_start(struct tool_call *c)
+{
+    struct buf *out = &c->q->api->result;
+
+    c->start_ns = clock_mono_ns();
+    c->result = STR_NONE;
+    params_init(&c->faults, &c->q->http->arena, STR_NONE);
+    tools_check(&c->faults, c->tool->arguments, c->arguments, c->where);
+    if (c->faults.count > 0) {
+        tool_fail_fault(c);
+        return;
+    }
+    if (c->q->data == NULL || c->q->data->population->count == 0) {
+        tool_fail_unavailable(c, "No customers loaded", ERROR_RETRY_NO_DATA_S);
+        return;
+    }
+    buf_reset(out);
+    json_writer_init(&c->w, out);
+    c->tool->run(c);
+}
+
+void tool_end(struct tool_call *c)
+{
+    if (c->w.out->failed) {
+        tool_fail_memory(c);
+        return;
+    }
+    c->result = buf_str(c->w.out);
+    finish(c, TOOL_OK);
+}
+
+void tool_fail_fault(struct tool_call *c)
+{
+    const struct params_error *e = &c->faults.errors[0];
+
+    c->message = e->field != NULL && e->message != NULL
+                     ? arena_printf(&c->q->http->arena, "%s %s", e->field, e->message)
+                     : NULL;
+    if (c->message == NULL)
+        c->message = "Request validation failed";
+    finish(c, TOOL_INVALID);
+}
+
+void tool_fail_missing(struct tool_call *c, const char *resource, struct str identifier)
+{
+    c->resource = resource;
+    c->identifier = identifier;
+    c->message = error_not_found_message(&c->q->http->arena, resource, identifier);
+    if (c->message == NULL)
+        tool_fail_memory(c);
+    else
+        finish(c, TOOL_NOT_FOUND);
+}
+
+void tool_fail_unavailable(struct tool_call *c, const char *message, unsigned retry_after_s)
+{
+    c->message = message;
+    c->retry_after_s = retry_after_s;
+    finish(c, TOOL_UNAVAILABLE);
+}
+
+void tool_fail_memory(struct tool_call *c)
+{
+    c->message = "The answer needs too much memory";
+    finish(c, TOOL_NO_MEMORY);
+}
+
+void tool_fail_bug(struct tool_call *c, const char *word)
+{
+    c->message = word;
+    finish(c, TOOL_FAILED);
+}
+
+void tool_answer_error(struct tool_call *c)
+{
+    switch (c->outcome) {
+    case TOOL_INVALID:
+        error_validation(c->q, &c->faults);
+        break;
+    case TOOL_NOT_FOUND:
+        error_not_found(c->q, c->resource, c->identifier);
+        break;
+    case TOOL_UNAVAILABLE:
+        error_unavailable(c->q, c->message, c->retry_after_s);
+        break;
+    case TOOL_NO_MEMORY:
+        error_no_memory(c->q);
+        break;
+    default:
+        error_internal(c->q, c->message);
+    }
+}
+
+/* ---- arguments ---- */
+
+static const struct tool_field *field_of(const struct tool_call *c, const char *name)
+{
+    const struct tool_field *f = c->tool->arguments;
+
+    while (f->name != NULL && !str_eq_lit(str_from(name), f->name))
+        f++;
+    return f;
+}
+
+int64_t tool_int(const struct tool_call *c, const char *name)
+{
+    const struct json *m = json_get(c->arguments, name);
+    int64_t v;
+
+    return m != NULL && json_i64(m, &v) ? v : (int64_t)field_of(c, name)->initial;
+}
+
+double tool_number(const struct tool_call *c, const char *name)
+{
+    const struct json *m = json_get(c->arguments, name);
+    double v;
+
+    return m != NULL && json_double(m, &v) ? v : field_of(c, name)->initial;
+}
+
+struct str tool_text(const struct tool_call *c, const char *name)
+{
+    const struct json *m = json_get(c->arguments, name);
+
+    return m != NULL && m->type == JSON_STRING ? m->text : STR_NONE;
+}
+
+int tool_word(const struct tool_call *c, const char *name)
+{
+    const char *const *words = field_of(c, name)->words;
+    struct str text = tool_text(c, name);
+
+    for (int i = 0; text.p != NULL && words != NULL && words[i] != NULL; i++) {
+        if (str_eq_lit(text, words[i]))
+            return i;
+    }
+    return -1;
+}
+
+const struct population_row *tool_customer(struct tool_call *c)
+{
+    struct str id = tool_text(c, "customer_id");
+    const struct population_row *row = customer_find(c->q->data->population, id);
+
+    if (row == NULL)
+        tool_fail_missing(c, "customer", id);
+    return row;
+}
+
+bool tool_has_model(struct tool_call *c)
+{
+    if (handler_is_scored(c->q->data->population))
+        return true;
+    tool_fail_unavailable(c, "Customers are not scored yet", ERROR_RETRY_NO_DATA_S);
+    return false;
+}
+
+bool tool_has_score(struct tool_call *c, const struct population_row *row)
+{
+    if (handler_is_row_scored(c->q->data->population, row))
+        return true;
+    tool_fail_unavailable(c, "Customers are not scored yet", ERROR_RETRY_NO_DATA_S);
+    return false;
+}
