@@ -56,13 +56,12 @@ static void report_database_down(struct sync_state *state, const struct sync_db 
 static enum sync_db_status prepare(struct sync_state *state)
 {
     struct sync_db db;
-    bool nobody_runs;
     enum sync_db_status s = open_db(state, &db);
 
     if (s == SYNC_DB_OK)
         s = sync_migrate(&db);
     if (s == SYNC_DB_OK)
-        s = sync_books_bury_if_free(state, &db, &nobody_runs);
+        s = sync_books_bury_if_free(state, &db, true);
     if (s == SYNC_DB_OK)
         s = sync_state_load(state, &db);
     if (s == SYNC_DB_OK)

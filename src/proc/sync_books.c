@@ -14,6 +14,7 @@
 #define NUMBER_SIZE    24
 #define ROW_JSON_BYTES (1U << 20) /* 64 KiB of a line, escaped */
 #define ORDER_ID_BYTES 100
+#define SILENT_S       "30" /* a run under way beats every ten seconds */
 
 static const char *number(char dst[NUMBER_SIZE], int64_t v)
 {
@@ -244,20 +245,23 @@ static enum sync_db_status bury(const struct sync_state *state, struct sync_db *
     return s;
 }
 
-enum sync_db_status sync_books_bury(struct sync_state *state, struct sync_db *db)
+/* `all`: nobody runs for sure. Else those that this machine's process left, and those that beat no more. */
+static enum sync_db_status bury_runs(struct sync_state *state, struct sync_db *db, bool all)
 {
-    char kills[NUMBER_SIZE];
-    const char *values[] = { number(kills, sys_oom_kill_count()) };
+    char kills[NUMBER_SIZE], orphan[NUMBER_SIZE];
+    const char *values[] = { number(kills, sys_oom_kill_count()), all ? "t" : "f",
+                             number(orphan, state->orphan_run_id) };
     PGresult *r;
     enum sync_db_status s = sync_books_settle(state, db);
 
     if (s != SYNC_DB_OK)
         return s;
-    s = sync_db_query(
-        db, "looking for runs that died",
-        "SELECT run_id, mode, coalesce(phase, 'connecting'), rows_read,"
-        " coalesce($1::bigint > oom_kills, false) FROM sync_runs WHERE status = 'running' ORDER BY run_id",
-        values, 1, &r);
+    s = sync_db_query(db, "looking for runs that died",
+                      "SELECT run_id, mode, coalesce(phase, 'connecting'), rows_read,"
+                      " coalesce($1::bigint > oom_kills, false) FROM sync_runs WHERE status = 'running' AND"
+                      " ($2::boolean OR run_id = $3::bigint OR heartbeat_at < now() - interval '" SILENT_S
+                      " seconds') ORDER BY run_id",
+                      values, 3, &r);
     if (s != SYNC_DB_OK)
         return s;
     for (int i = 0; i < PQntuples(r) && s == SYNC_DB_OK; i++) {
@@ -270,16 +274,20 @@ enum sync_db_status sync_books_bury(struct sync_state *state, struct sync_db *db
     return s;
 }
 
-enum sync_db_status sync_books_bury_if_free(struct sync_state *state, struct sync_db *db, bool *free)
+enum sync_db_status sync_books_bury(struct sync_state *state, struct sync_db *db)
+{
+    return bury_runs(state, db, true);
+}
+
+enum sync_db_status sync_books_bury_if_free(struct sync_state *state, struct sync_db *db, bool all)
 {
     int64_t locked = 0;
     enum sync_db_status s = sync_db_query_i64(db, "asking for the sync lock",
                                               "SELECT pg_try_advisory_lock(" SYNC_LOCK ")::int", NULL, 0, 0, &locked);
 
-    *free = locked != 0;
     if (s != SYNC_DB_OK || !locked)
         return s;
-    s = sync_books_bury(state, db);
+    s = bury_runs(state, db, all);
     if (s != SYNC_DB_OK)
         return s;
     return sync_db_exec(db, "giving the sync lock back", "SELECT pg_advisory_unlock(" SYNC_LOCK ")");

@@ -25,7 +25,10 @@ enum sync_db_status sync_books_settle(struct sync_state *state, struct sync_db *
 /* Closes the entries of runs that are not under way any more: settled, timed out, or died. The caller holds the sync
  * lock. */
 enum sync_db_status sync_books_bury(struct sync_state *state, struct sync_db *db);
-/* The same if nobody holds the lock; *free says so. */
-enum sync_db_status sync_books_bury_if_free(struct sync_state *state, struct sync_db *db, bool *free);
+/*
+ * The same if nobody holds the lock. Not `all`: only runs that this machine's process left behind when it died, and
+ * runs that have been silent for half a minute, so that none is taken for dead between its lock and its last words.
+ */
+enum sync_db_status sync_books_bury_if_free(struct sync_state *state, struct sync_db *db, bool all);
 
 #endif

@@ -10,6 +10,7 @@
 #include "proc/sync_population.h"
 
 #define LOOK_NS      (30 * CLOCK_NS_PER_S)
+#define WATCH_NS     (2 * CLOCK_NS_PER_S)
 #define REOPEN_NS    (5 * CLOCK_NS_PER_S)
 #define STATEMENT_NS (15 * CLOCK_NS_PER_S)
 
@@ -82,18 +83,23 @@ static void report_failure(struct sync_follow *f, int64_t version)
     f->bad_version = version;
 }
 
-/* The newest data version, and the newest run that has ended. */
-static bool read_newest(struct sync_follow *f, int64_t *version, int64_t *run_id)
+struct news {
+    int64_t version, ended_run, running; /* newest data version, newest run that has ended, runs entered as running */
+};
+
+static bool read_news(struct sync_follow *f, struct news *n)
 {
     PGresult *r;
 
     if (sync_db_query(&f->db, "looking for news",
                       "SELECT (SELECT coalesce(max(data_version), 0) FROM data_versions),"
-                      " (SELECT coalesce(max(run_id), 0) FROM sync_runs WHERE status <> 'running')",
+                      " (SELECT coalesce(max(run_id), 0) FROM sync_runs WHERE status <> 'running'),"
+                      " (SELECT count(*) FROM sync_runs WHERE status = 'running')",
                       NULL, 0, &r) != SYNC_DB_OK)
         return false;
-    bool good = PQntuples(r) == 1 && str_to_i64(str_from(PQgetvalue(r, 0, 0)), version) &&
-                str_to_i64(str_from(PQgetvalue(r, 0, 1)), run_id);
+    bool good = PQntuples(r) == 1 && str_to_i64(str_from(PQgetvalue(r, 0, 0)), &n->version) &&
+                str_to_i64(str_from(PQgetvalue(r, 0, 1)), &n->ended_run) &&
+                str_to_i64(str_from(PQgetvalue(r, 0, 2)), &n->running);
     PQclear(r);
     return good;
 }
@@ -103,16 +109,25 @@ static int64_t newest_known_run(const struct sync_state *s)
     return s->shown.run_count > 0 ? s->shown.runs[0].run_id : 0;
 }
 
+/* Where a run is entered as running, it is watched: the next look comes soon, and what died is closed. */
+static bool watch_running(struct sync_follow *f)
+{
+    f->look_ns = clock_mono_ns() + WATCH_NS;
+    return sync_state_other_running(f->state) || sync_books_bury_if_free(f->state, &f->db, false) == SYNC_DB_OK;
+}
+
 static bool look(struct sync_follow *f, bool *changed)
 {
     struct sync_state *state = f->state;
-    int64_t version = 0, run_id = 0;
+    struct news n = { 0 };
 
     f->look_ns = clock_mono_ns() + LOOK_NS;
-    if (sync_books_settle(state, &f->db) != SYNC_DB_OK || !read_newest(f, &version, &run_id))
+    if (sync_books_settle(state, &f->db) != SYNC_DB_OK || !read_news(f, &n))
         return false;
-    bool ran = run_id != newest_known_run(state);
-    bool published = version != 0 && (uint64_t)version != atomic_load(&state->proc->sb->data_version);
+    if (n.running > 0 && (!watch_running(f) || !read_news(f, &n)))
+        return false;
+    bool ran = n.ended_run != newest_known_run(state);
+    bool published = n.version != 0 && (uint64_t)n.version != atomic_load(&state->proc->sb->data_version);
     f->limit_ns = clock_mono_ns() + (uint64_t)state->proc->conf->sync_timeout * CLOCK_NS_PER_S;
     if (ran && sync_state_load(state, &f->db) != SYNC_DB_OK)
         return false;
@@ -120,7 +135,7 @@ static bool look(struct sync_follow *f, bool *changed)
     if (!published)
         return true;
     if (sync_follow_population(state, &f->db) != SYNC_DB_OK) {
-        report_failure(f, version);
+        report_failure(f, n.version);
         return false;
     }
     f->bad_version = 0;

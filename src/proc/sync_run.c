@@ -248,8 +248,8 @@ static void conclude(struct sync_run *run, bool good)
     str_copy(r->error, sizeof(r->error), str_from(good ? "" : run->error.text));
     r->finished_us = clock_wall_us();
     count_time(run);
-    sync_db_close(&run->work); /* rolls back what is open and gives the lock back */
     sync_books_close(run);
+    sync_db_close(&run->work); /* rolls back what is open; the lock goes back only now that the books are closed */
     sync_report_ended(run);
 }
 

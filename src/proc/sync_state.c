@@ -19,7 +19,11 @@
 
 void sync_state_init(struct sync_state *s, const struct proc_context *proc)
 {
+    struct sb_sync left;
+
     *s = (struct sync_state){ .proc = proc, .watch_fd = -1 };
+    if (scoreboard_sync_read(proc->sb, &left) && left.running && !sync_state_other_running(s))
+        s->orphan_run_id = left.run.run_id;
     s->shown.rows_estimated = -1;
 }
 

@@ -1,4 +1,9 @@
 """Runs that do not get on: ended in time, said so, the lock gone with them, the next one normal, readers untouched."""
+import os
+import shutil
+import signal
+import subprocess
+
 import pytest
 
 from lib.patrond import Load
@@ -73,6 +78,64 @@ def test_long_statement_is_progress_until_the_deadline(synced, database, table):
     table.rows("DROP TRIGGER slow ON combined_sales")
     succeed(patrond)
     assert_facts_agree(table, AS_OF)
+
+
+@pytest.mark.parametrize("mode", ["incremental", "full"])
+def test_killed_in_the_middle(synced, database, table, mode):
+    """SIGKILL while the orders are being written: the old data stay whole, the next start says so, the next run repeats it."""
+    patrond = synced(database)
+    before = table.lines(), table.facts(), table.version()
+    holder = table.holder("LOCK TABLE sync_state IN EXCLUSIVE MODE")  # behind the orders, before their commit
+    try:
+        run_id = patrond.post(f"/admin/sync-sales?mode={mode}").json()["run_id"]
+        table.wait_blocked()
+        os.kill(patrond.pids("sync_combined_sales")[0], signal.SIGKILL)
+        line = patrond.wait_event("sync_failed", timeout=20, matching=f"run_id={run_id} ")
+    finally:
+        holder.close()
+    assert "reason=died" in line and "phase=merging" in line and "the next run repeats it" in line
+    assert table.rows("SELECT status, error_code FROM sync_runs WHERE run_id = %s", run_id) == [("failed", "died")]
+    assert (table.lines(), table.facts(), table.version()) == before
+    assert table.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'combined_sales_next%%'") == 0
+    succeed(patrond)
+    assert table.value("SELECT count(DISTINCT order_id) FROM combined_sales") == 220
+    assert_facts_agree(table, AS_OF)
+
+
+def test_full_disk_of_the_database(synced, database, table):
+    """PostgreSQL's 53100 is told as what it is; nothing is changed, and with room the next run works."""
+    patrond = synced(database)
+    before = table.lines(), table.facts()
+    table.rows("CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION"
+               " 'could not extend file: No space left on device' USING ERRCODE = '53100'; END$$")
+    table.rows("CREATE TRIGGER full_disk AFTER INSERT ON combined_sales FOR EACH STATEMENT EXECUTE FUNCTION full_disk()")
+    result = run(patrond)
+    assert result["status"] == "failed" and "No space left" in result["error"] and last_error(patrond)["reason"] == "disk"
+    assert (table.lines(), table.facts()) == before
+    table.rows("DROP TRIGGER full_disk ON combined_sales")
+    succeed(patrond)
+    assert_facts_agree(table, AS_OF)
+
+
+def test_full_disk_of_the_state_directory(synced, database, table, tmp_path):
+    """The population can't be written: the one before stays in service, nothing half is left, and with room the next run ends it."""
+    state = tmp_path / "state"
+    state.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(state)], capture_output=True).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    try:
+        patrond = synced(database, STATE_DIR=state)
+        (state / "ballast").write_bytes(bytes(shutil.disk_usage(state).free - 4096))
+        result = run(patrond)
+        assert result["status"] == "failed" and last_error(patrond)["reason"] == "disk", result
+        assert patrond.get("/health", key=None).json()["data_status"]["data_version"] == 1
+        assert sorted(p.name for p in state.glob("population*")) == ["population-1.bin"]
+        (state / "ballast").unlink()
+        succeed(patrond)
+        patrond.wait_data(2)
+        patrond.stop()
+    finally:
+        subprocess.run(["umount", "-l", str(state)], check=False)
 
 
 def test_database_that_hangs_in_a_run(synced, own_postgres):

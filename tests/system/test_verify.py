@@ -4,6 +4,7 @@ import json
 import pytest
 
 from lib.sales import Table, line, succeed, write
+from lib.tds import SqlServer
 
 AS_OF = "2025-01-01"
 
@@ -131,3 +132,17 @@ def test_places_that_do_not_answer(synced, source):
     assert status == 1 and said["source"] is None and "PostgreSQL" in said["facts"]["error"]
     assert said["population"]["orders"] == 2
     assert "no source is configured" in text.stdout
+
+
+def test_sql_server_is_asked_for_one_customer(patrond_factory, database, tmp_path):
+    with SqlServer(tmp_path / "tds") as server:
+        server.rows = rows()
+        patrond = patrond_factory(DATABASE_URL=database, AS_OF_DATE=AS_OF, **server.settings(SOURCE_CHECK_INTERVAL=0)).start()
+        succeed(patrond)
+        patrond.wait_data(1)
+        server.forget()
+        assert verify(patrond, "7")[0] == 0
+        assert len(server.statements(r"customer_id.*=\s*7")) >= 2
+        server.update({"order_id": 2}, {"financial_status": "refunded"})
+        status, said, _ = verify(patrond, "7")
+        assert status == 1 and said["differences"] == ["lines_differ"]
