@@ -97,6 +97,7 @@ struct event {
     const char *name; /* "worker_crashed" */
     enum log_level level;
     char message_id[33]; /* 32 hex digits, unique and for ever */
+    bool transition;     /* of the server's state, not of one request: part of an incident's timeline */
     unsigned quota;      /* lines of one process in EVENT_QUOTA_NS, the others are counted; 0: no limit */
     const char *meaning, *check, *fix; /* sentences for the operator */
 };

@@ -28,6 +28,7 @@ enum ctl_exit {
 
 struct ctl {
     struct conf *conf;   /* as far as it could be read */
+    const char *unit;    /* of systemd: patrond.service, or that of the instance */
     struct buf problems; /* of the settings, one a line; empty: the settings are good */
     /* Set by ctl_find, ctl_attach. */
     pid_t master;
@@ -65,6 +66,7 @@ int ctl_upgrade(struct ctl *ctl, int argc, char **argv);
 int ctl_workers(struct ctl *ctl, int argc, char **argv);
 int ctl_top(struct ctl *ctl, int argc, char **argv);
 int ctl_doctor(struct ctl *ctl, int argc, char **argv);
+int ctl_incident(struct ctl *ctl, int argc, char **argv);
 int ctl_stop(struct ctl *ctl, int argc, char **argv);
 int ctl_models(struct ctl *ctl, int argc, char **argv);
 int ctl_check(struct ctl *ctl, int argc, char **argv);

@@ -14,6 +14,7 @@
 
 #define DEFAULT_FILE PATROND_SYSCONFDIR "/patrond/patrond.conf"
 #define MAX_TEXT     65536
+#define MIDDLE       36 /* columns of the arguments in the list of commands, which bash completion reads */
 
 static const struct ctl_command commands[] = {
     { "status", "[--json]", "show processes, dependencies and the sync", ctl_status },
@@ -26,6 +27,7 @@ static const struct ctl_command commands[] = {
     { "stop", "", "drain, stop, and wait for the end", ctl_stop },
     { "models", "[--json]", "show the last fit of the models and how good it was", ctl_models },
     { "doctor", "[--fix] [--json]", "walk the runbook: every check, cause and remedy", ctl_doctor },
+    { "incident", "--since TIME [--until TIME]", "write the document for the review of an incident", ctl_incident },
     { "check", "[postgres | redis | source | self]", "ask the dependencies now, from here", ctl_check },
     { "verify", "CUSTOMER_ID [--json]", "compare one customer in the source, the tables and the population",
       ctl_verify },
@@ -36,8 +38,14 @@ static const struct ctl_command commands[] = {
 static int usage(FILE *to, int status)
 {
     fprintf(to, "usage: patronctl [-c FILE | -i INSTANCE] COMMAND\n");
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(to, "  %-8s %-36s %s\n", commands[i].name, commands[i].arguments, commands[i].doc);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct ctl_command *c = &commands[i];
+
+        if (strlen(c->arguments) <= MIDDLE)
+            fprintf(to, "  %-8s %-*s   %s\n", c->name, MIDDLE, c->arguments, c->doc);
+        else
+            fprintf(to, "  %-8s %s\n  %-8s %-*s   %s\n", c->name, c->arguments, "", MIDDLE, "", c->doc);
+    }
     fprintf(to, "  -c FILE  the server's settings (default: " DEFAULT_FILE ", if there is one)\n"
                 "  -i NAME  the server of the unit patrond@NAME\n");
     return status;
@@ -52,9 +60,9 @@ static const struct ctl_command *find(const char *name)
     return NULL;
 }
 
-static int run(const struct ctl_command *command, const char *path, int argc, char **argv)
+static int run(const struct ctl_command *command, const char *path, const char *unit, int argc, char **argv)
 {
-    struct ctl ctl = { .conf = NULL };
+    struct ctl ctl = { .unit = unit };
     struct buf warnings;
     int status;
 
@@ -72,13 +80,14 @@ static int run(const struct ctl_command *command, const char *path, int argc, ch
 }
 
 /* What the unit patrond@NAME gives its server; the settings file it reads. */
-static bool use_instance(const char *name, char path[PATH_MAX])
+static bool use_instance(const char *name, char path[PATH_MAX], char unit[NAME_MAX + 32])
 {
     char dir[PATH_MAX];
 
     if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL || strlen(name) > NAME_MAX - 5)
         return false;
     (void)snprintf(path, PATH_MAX, PATROND_SYSCONFDIR "/patrond/%s.conf", name);
+    (void)snprintf(unit, NAME_MAX + 32, "patrond@%s.service", name);
     (void)snprintf(dir, sizeof(dir), "/run/patrond/%s", name);
     if (setenv("RUN_DIR", dir, 1) != 0)
         return false;
@@ -90,13 +99,13 @@ int main(int argc, char **argv)
 {
     const char *path = access(DEFAULT_FILE, F_OK) == 0 ? DEFAULT_FILE : NULL;
     const struct ctl_command *command;
-    char instance[PATH_MAX];
+    char instance[PATH_MAX], unit[NAME_MAX + 32] = "patrond.service";
     int option;
 
     while ((option = getopt(argc, argv, "+c:i:h")) != -1) {
         if (option == 'c')
             path = optarg;
-        else if (option == 'i' && !use_instance(optarg, instance))
+        else if (option == 'i' && !use_instance(optarg, instance, unit))
             return ctl_fail(CTL_USAGE, "no instance can be called %s", optarg);
         else if (option == 'i')
             path = instance;
@@ -114,5 +123,5 @@ int main(int argc, char **argv)
     }
     log_init("patronctl", LOG_LEVEL_WARNING, false);
     metrics_init(NULL, 0);
-    return run(command, path, argc - optind, argv + optind);
+    return run(command, path, unit, argc - optind, argv + optind);
 }

@@ -201,6 +201,22 @@ def test_socket_unit_bridges_a_killed_master(service):
     assert time.monotonic() - began < 4 * FACTOR
 
 
+# N1.
+
+def test_review_document_of_an_incident(service):
+    pid = workers(service)[0]
+    service.out("kill", "-SEGV", str(pid))
+    service.wait_event("worker_crashed")
+    settings(service, NO_SUCH="1")
+    service.run("patronctl", "reload")
+    text = service.out("patronctl", "incident", "--since", "10m")
+    assert text.startswith("# Incident review: patrond.service on ")
+    assert re.search(r"\| \S+Z \| worker_crashed \| worker \d \(pid \d+\) crashed with SIGSEGV", text)
+    assert "| reload_failed |" in text and "- database: down or degraded for " in text
+    assert "## Root cause" in text and "## Action items" in text
+    assert service.run("patronctl", "incident", "--since", "never").returncode == 2
+
+
 # D1, D2.
 
 def test_deploys_keep_the_process_of_the_unit(service):

@@ -1,6 +1,8 @@
 """The manual pages say what the tables of the sources say."""
+import os
 import pathlib
 import re
+import subprocess
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
@@ -26,3 +28,20 @@ def test_every_option_is_in_the_manual():
     for source, page in [("src/proc/main.c", "man/patrond.8"), ("src/ctl/main.c", "man/patronctl.1")]:
         letters = set(re.search(r'getopt\(argc, argv, "\+?([\w:]+)"', read(source)).group(1)) - set(":h")
         assert letters and all(re.search(rf"\bFl [\w| ]*\b{letter}\b", read(page)) for letter in letters), page
+
+
+def test_bash_completes_commands_and_arguments():
+    script = (TOP / "etc/patronctl.bash.in").read_text().replace("@sysconfdir@", "/nowhere")
+    bin_dir = pathlib.Path(os.environ.get("PATRONCTL_BIN", TOP / "patronctl")).parent
+
+    def complete(*words):
+        line = " ".join(f"'{w}'" for w in words)
+        ask = f"{script}\nCOMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _patronctl; echo \"${{COMPREPLY[*]}}\""
+        return subprocess.run(["bash", "-c", ask], env={"PATH": f"{bin_dir}:/usr/bin:/bin"}, capture_output=True, text=True,
+                              check=True).stdout.split()
+    table = read("src/ctl/main.c").split("commands[] = {")[1].split("\n};")[0]
+    assert complete("patronctl", "") == ["-c", "-i", *re.findall(r'^\s+\{ "(\w+)"', table, re.M)]
+    assert complete("patronctl", "re") == ["reload"]
+    assert complete("patronctl", "-c", "/x.conf", "workers", "") == ["+1", "-1", "--json"]
+    assert complete("patronctl", "sync", "--")[:2] == ["--full", "--dry-run"]
+    assert complete("patronctl", "reload", "") == [] and complete("patronctl", "nothing", "") == []

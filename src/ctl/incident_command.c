@@ -1,0 +1,138 @@
+/*
+ * incident_command: patronctl incident: the window, the journal, the document.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-journal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ctl/ctl.h"
+#include "ctl/incident.h"
+
+#define MAX_DOCUMENT (4 << 20)
+
+/* The value of FIELD in the present entry, cut to size; "" without one. */
+static void field(sd_journal *j, const char *name, char *dst, size_t size)
+{
+    const void *data;
+    size_t n, skip = strlen(name) + 1;
+
+    dst[0] = '\0';
+    if (sd_journal_get_data(j, name, &data, &n) >= 0 && n >= skip)
+        (void)str_copy(dst, size, (struct str){ (const char *)data + skip, n - skip });
+}
+
+static bool find_event(const char *name, enum event_id *id)
+{
+    for (unsigned i = 0; i < EVENT_COUNT; i++) {
+        if (strcmp(event_get((enum event_id)i)->name, name) == 0) {
+            *id = (enum event_id)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False: the entry is no event of ours. */
+static bool read_entry(sd_journal *j, struct incident_event *e)
+{
+    char name[64], number[24], line[INCIDENT_MESSAGE];
+    uint64_t at = 0, n;
+    const char *text;
+
+    *e = (struct incident_event){ .priority = 6 };
+    field(j, "EVENT", name, sizeof(name));
+    if (!find_event(name, &e->id) || sd_journal_get_realtime_usec(j, &at) < 0)
+        return false;
+    e->at_us = (int64_t)at;
+    field(j, "PRIORITY", number, sizeof(number));
+    if (str_to_u64(str_from(number), &n) && n < 8)
+        e->priority = (int)n;
+    field(j, "SUPPRESSED", number, sizeof(number));
+    if (str_to_u64(str_from(number), &n))
+        e->suppressed = n;
+    field(j, "MESSAGE", line, sizeof(line));
+    text = strstr(line, ": ");
+    (void)str_copy(e->message, sizeof(e->message), str_from(text != NULL ? text + 2 : line));
+    field(j, "COMPONENT", e->component, sizeof(e->component));
+    field(j, "FROM", e->from, sizeof(e->from));
+    field(j, "TO", e->to, sizeof(e->to));
+    return true;
+}
+
+/* 0, or an errno, negative. */
+static int read_journal(struct incident *i, const char *unit)
+{
+    char match[300];
+    struct incident_event e;
+    sd_journal *j;
+    int status = sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY);
+
+    if (status < 0)
+        return status;
+    (void)snprintf(match, sizeof(match), "_SYSTEMD_UNIT=%s", unit);
+    status = sd_journal_add_match(j, match, 0);
+    if (status >= 0)
+        status = sd_journal_seek_realtime_usec(j, (uint64_t)i->since_us);
+    while (status >= 0 && (status = sd_journal_next(j)) > 0) {
+        if (!read_entry(j, &e))
+            continue;
+        if (e.at_us > i->until_us)
+            break;
+        incident_add(i, &e);
+    }
+    sd_journal_close(j);
+    return status < 0 ? status : 0;
+}
+
+static bool read_arguments(int argc, char **argv, int64_t now_us, int64_t *since_us, int64_t *until_us)
+{
+    bool since = false;
+
+    *until_us = now_us;
+    for (int i = 1; i < argc; i += 2) {
+        bool is_since = strcmp(argv[i], "--since") == 0;
+
+        if (i + 1 >= argc || (!is_since && strcmp(argv[i], "--until") != 0) ||
+            !incident_parse_time(argv[i + 1], now_us, is_since ? since_us : until_us))
+            return false;
+        since = since || is_since;
+    }
+    return since && *since_us < *until_us;
+}
+
+static int print_document(const struct incident *i, const char *unit)
+{
+    char host[256] = "?";
+    struct buf out;
+    bool good;
+
+    (void)gethostname(host, sizeof(host) - 1);
+    buf_init(&out, MAX_DOCUMENT);
+    incident_write(i, unit, host, &out);
+    good = !out.failed && fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+    buf_free(&out);
+    return good ? CTL_OK : ctl_fail(CTL_FAILED, "cannot write the document");
+}
+
+int ctl_incident(struct ctl *ctl, int argc, char **argv)
+{
+    struct incident incident;
+    int64_t since_us, until_us;
+    int status;
+
+    if (!read_arguments(argc, argv, clock_wall_us(), &since_us, &until_us))
+        return ctl_fail(CTL_USAGE, "usage: patronctl incident --since TIME [--until TIME]; "
+                                   "TIME: 2025-11-03T08:00:00Z, 2025-11-03, or how long ago: 90m, 2h, 3d");
+    if (!incident_init(&incident, since_us, until_us))
+        return ctl_fail(CTL_FAILED, "out of memory");
+    status = read_journal(&incident, ctl->unit);
+    if (status < 0)
+        status = ctl_fail(CTL_FAILED, "cannot read the journal: %s", strerror(-status));
+    else
+        status = print_document(&incident, ctl->unit);
+    incident_free(&incident);
+    return status;
+}
