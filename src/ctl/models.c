@@ -58,6 +58,8 @@ static void print_head(const struct json *run)
     printf("%.*s  as of %.*s  fitted %.*s  %.*s, churn %s\n", (int)version.len, version.p, (int)day.len, day.p,
            (int)at.len, at.p, (int)status.len, status.p,
            is_true(run, "calibrated") ? "calibrated" : "of the plain model");
+    if (!str_eq_lit(status, "ok"))
+        printf("             too few data: the numbers come from the priors\n");
 }
 
 static void print_data(const struct json *p)

@@ -1,5 +1,6 @@
 /*
- * sync_rescore: see the header. Under the lock of the runs, so that one machine does it.
+ * sync_rescore: see the header. Under the lock of the runs, so that one machine does it; the lock goes with the
+ * connection.
  */
 #include "proc/sync_rescore.h"
 
@@ -35,22 +36,33 @@ static bool is_time(const struct conf *c)
     return now >= sync_schedule_rescore(now, daily ? (int)c->sales_sync_hour : SYNC_NO_DAILY_RUN);
 }
 
-/* Is there something to score that was scored for another day? With the lock. */
-static enum sync_db_status look(struct sync_db *db, int32_t as_of_day, bool *locked, bool *needed)
+/* What there is to do. */
+struct need {
+    bool locked; /* else another machine is at it */
+    bool undone; /* lines have changed since the last scoring: a run did not come to its end, or the tables are new */
+    bool moved;  /* the last scoring was for another day */
+};
+
+/* Takes the lock. */
+static enum sync_db_status look(struct sync_db *db, int32_t as_of_day, struct need *need)
 {
     char day[CLOCK_DAY_SIZE];
     const char *values[] = { clock_format_day(day, as_of_day) };
-    int64_t got = 0, wanted = 0;
-    enum sync_db_status s = sync_db_query_i64(db, "asking for the sync lock",
-                                              "SELECT pg_try_advisory_lock(" SYNC_LOCK ")::int", NULL, 0, 0, &got);
+    PGresult *r;
+    enum sync_db_status s = sync_db_query(
+        db, "looking for what is to be scored",
+        "SELECT pg_try_advisory_lock(" SYNC_LOCK "), facts_all OR EXISTS (SELECT FROM customer_dirty),"
+        " facts_as_of IS DISTINCT FROM $1::date FROM sync_state WHERE EXISTS (SELECT FROM data_versions)",
+        values, 1, &r);
 
-    if (s == SYNC_DB_OK && got)
-        s = sync_db_query_i64(db, "reading sync_state",
-                              "SELECT (facts_as_of IS DISTINCT FROM $1::date AND EXISTS (SELECT FROM data_versions))"
-                              "::int FROM sync_state",
-                              values, 1, 0, &wanted);
-    *locked = got != 0;
-    *needed = wanted != 0;
+    *need = (struct need){ .locked = true };
+    if (s != SYNC_DB_OK)
+        return s;
+    if (PQntuples(r) == 1)
+        *need = (struct need){ .locked = PQgetvalue(r, 0, 0)[0] == 't',
+                               .undone = PQgetvalue(r, 0, 1)[0] == 't',
+                               .moved = PQgetvalue(r, 0, 2)[0] == 't' };
+    PQclear(r);
     return s;
 }
 
@@ -69,19 +81,22 @@ static enum sync_db_status score(struct sync_state *state, struct sync_db *db, i
     return s;
 }
 
+/* *done: nothing is left to do for the day. */
 static enum sync_db_status rescore(struct sync_state *state, struct sync_db *db, int32_t as_of_day, bool *done)
 {
     const struct conf *c = state->proc->conf;
-    bool locked = false, needed = false;
+    struct need need = { .locked = false };
 
     *done = false;
     enum sync_db_status s = sync_db_open(db, c->database_url, (int)c->db_connect_timeout, beat, state);
     if (s == SYNC_DB_OK)
-        s = look(db, as_of_day, &locked, &needed);
-    if (s != SYNC_DB_OK || !locked)
+        s = look(db, as_of_day, &need);
+    if (s != SYNC_DB_OK || !need.locked)
         return s;
-    if (needed)
+    if (need.undone || (need.moved && is_time(c)))
         s = score(state, db, as_of_day);
+    else if (need.moved)
+        return s;
     *done = s == SYNC_DB_OK;
     return s;
 }
@@ -92,7 +107,7 @@ void sync_rescore_when_due(struct sync_state *state, struct sync_rescore *r)
     struct sync_db db;
     bool done;
 
-    if (r->day == day || clock_mono_ns() < r->look_ns || !is_time(state->proc->conf))
+    if (r->day == day || clock_mono_ns() < r->look_ns)
         return;
     enum sync_db_status s = rescore(state, &db, day, &done);
     sync_db_close(&db);

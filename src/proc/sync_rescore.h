@@ -1,5 +1,5 @@
 /*
- * sync_rescore: scores once a day, also where no run does it.
+ * sync_rescore: scores what no run has scored: a new day, or what a run that died left undone.
  */
 #ifndef PROC_SYNC_RESCORE_H
 #define PROC_SYNC_RESCORE_H
@@ -16,9 +16,10 @@ struct sync_rescore {
 /* The first look comes a moment later, so that a run that was asked for with the start goes first. */
 void sync_rescore_init(struct sync_rescore *r);
 /*
- * Between runs: when the as-of day has moved since the last scoring (midnight has passed, or AS_OF_DATE was changed)
- * and it is time (sync_schedule_rescore), scores everyone and publishes the population. A request that comes
- * meanwhile goes first. Failures are told in the journal and tried again.
+ * Between runs: scores everyone and publishes the population when the as-of day has moved since the last scoring
+ * (midnight has passed and it is time by sync_schedule_rescore, or AS_OF_DATE was changed), and after a start also
+ * when a run has left lines unscored. A request that comes meanwhile goes first. Failures are told in the journal
+ * and tried again.
  */
 void sync_rescore_when_due(struct sync_state *state, struct sync_rescore *r);
 

@@ -262,6 +262,18 @@ def test_a_new_day_is_scored_without_a_run(shop):
     assert table.rows("SELECT ctid FROM customer_facts WHERE last_day < 20000 ORDER BY 1 LIMIT 5") == ids
 
 
+def test_what_a_run_left_undone_is_scored_after_a_start(shop):
+    patrond, table = shop()
+    before = table.facts()
+    patrond.stop()
+    table.rows("UPDATE sync_state SET facts_all = true")
+    table.rows("DELETE FROM customer_facts")
+    patrond.start()
+    wait_until(lambda: table.version() == 2, 30, "everyone scored again")
+    assert table.facts() == before
+    assert fits(table) == ["mbg1-20241231"] and versions(table)[1][2] is None
+
+
 def test_too_few_customers_are_answered_from_priors(shop, tmp_path):
     source = write(tmp_path / "few.csv", [line(n, 100 + n % 20, f"2024-{1 + n % 11:02}-{1 + n % 28:02}") for n in range(1, 60)])
     patrond, table = shop(source)
