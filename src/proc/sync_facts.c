@@ -72,6 +72,13 @@ static enum sync_db_status open_cursor(struct refresh *r)
     return sync_db_exec(r->db, "opening the cursor over the lines", sql);
 }
 
+/* In the order of put_facts; named, because a newer program may have added columns. */
+#define COLUMNS                                                                                                      \
+    "customer_id, gross_cents, refunds_cents, first_day, last_day, orders, lines, products, orders_90,"              \
+    " orders_prev_90, purchase_days, purchase_first_day, purchase_last_day, spend_days, spend_cents, list_cents,"    \
+    " discount_cents, discounted_cents, category_lines, category_entropy, weekend_orders, holiday_orders,"           \
+    " quarter_orders, order_years, repeat_products, later_products, day_list, order_list, net_list"
+
 /* One row of customer_facts in COPY's text format. */
 static void put_facts(struct buf *out, int64_t customer, const struct facts *f, const struct facts_day *days)
 {
@@ -104,7 +111,7 @@ static enum sync_db_status flush_batch(struct refresh *r)
         return no_memory(r, what);
     if (r->batch.len == 0)
         return SYNC_DB_OK;
-    enum sync_db_status s = sync_db_copy_begin(r->db, what, "COPY customer_facts FROM STDIN");
+    enum sync_db_status s = sync_db_copy_begin(r->db, what, "COPY customer_facts (" COLUMNS ") FROM STDIN");
     if (s == SYNC_DB_OK)
         s = sync_db_copy_put(r->db, what, r->batch.data, r->batch.len);
     if (s == SYNC_DB_OK)

@@ -159,10 +159,12 @@ enum sync_db_status sync_score_write_segments(struct scoring *s, const uint32_t 
         for (unsigned word = 0; word < axes_vocab[axis].word_count; word++)
             buf_printf(&sql, "%s(%u,%u,'%s','%s',%u)", axis + word > 0 ? "," : "", axis, word, axes_vocab[axis].name,
                        axes_vocab_word(axis, word), members[axis][word]);
-    buf_printf(&sql,
-               ";INSERT INTO axis_words SELECT axis_number, word_number, axis, word FROM words_now;"
-               "INSERT INTO segment_history SELECT '%s', axis, word, members FROM words_now",
-               day);
+    buf_printf(
+        &sql,
+        ";INSERT INTO axis_words (axis_number, word_number, axis, word) SELECT axis_number, word_number, axis, word "
+        "FROM words_now;"
+        "INSERT INTO segment_history (day, axis, segment, members) SELECT '%s', axis, word, members FROM words_now",
+        day);
     const char *text = buf_cstr(&sql);
     enum sync_db_status st = text != NULL ? sync_db_exec(s->db, "writing segment_history", text)
                                           : sync_score_no_memory(s, "writing segment_history");

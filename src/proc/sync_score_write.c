@@ -20,6 +20,11 @@
 #define RFM_PARTS    5
 #define REPEAT_PARTS 4 /* frequency: of those with two orders or more */
 
+/* In the order of put_row. Named everywhere: a newer program may have added columns. */
+#define SCORE_COLUMNS                                                                                                \
+    "customer_id, digest, churn, p_alive, expected_orders, expected_orders_90, predicted_clv,"                       \
+    " predicted_clv_discounted, risk_level, rfm_group, axes, archetype_l1, archetype_l2, data_version"
+
 static const char what[] = "writing the scores";
 
 struct rfm_bounds {
@@ -200,8 +205,9 @@ static enum sync_db_status score_all(struct writer *w)
 {
     struct scoring *s = w->s;
     enum sync_db_status st = sync_db_exec(s->db, what,
-                                          "CREATE TEMP TABLE scores_now (LIKE customer_scores) ON COMMIT DROP;"
-                                          "COPY scores_now FROM STDIN");
+                                          "CREATE TEMP TABLE scores_now ON COMMIT DROP AS SELECT " SCORE_COLUMNS
+                                          " FROM customer_scores WITH NO DATA;"
+                                          "COPY scores_now (" SCORE_COLUMNS ") FROM STDIN");
 
     for (size_t i = 0; i < s->count && st == SYNC_DB_OK; i++) {
         struct stored row;
@@ -219,14 +225,15 @@ static enum sync_db_status score_all(struct writer *w)
 /* Customers without orders go; rows that differ are replaced, on their pages where there is room. */
 static enum sync_db_status replace_scores(struct scoring *s)
 {
-    char sql[1200];
+    char sql[1600];
     const char *among = s->all ? "" : " AND customer_id IN (SELECT customer_id FROM customer_dirty)";
 
     snprintf(sql, sizeof(sql),
              "DELETE FROM customer_scores c WHERE NOT EXISTS"
              " (SELECT FROM customer_facts f WHERE f.customer_id = c.customer_id)%s;"
              "ANALYZE scores_now;"
-             "INSERT INTO customer_scores SELECT * FROM scores_now ON CONFLICT (customer_id) DO UPDATE SET"
+             "INSERT INTO customer_scores (" SCORE_COLUMNS ") SELECT " SCORE_COLUMNS
+             " FROM scores_now ON CONFLICT (customer_id) DO UPDATE SET"
              " digest = excluded.digest, churn = excluded.churn, p_alive = excluded.p_alive,"
              " expected_orders = excluded.expected_orders, expected_orders_90 = excluded.expected_orders_90,"
              " predicted_clv = excluded.predicted_clv, predicted_clv_discounted = excluded.predicted_clv_discounted,"

@@ -78,6 +78,14 @@ def test_predictions_of_the_gift_retailer(patrond_factory, database, retail_sale
           f" constant {base_rate * (1 - base_rate):.4f} coverage {inside / returners:.4f} of {returners}")
     assert 0.75 <= inside / returners <= 0.88
 
+    # the forecast of all is the sum of the forecasts of each (a year of data: no season)
+    forecast = patrond.get("/api/mcp/revenue/forecast?months=12").json()
+    existing = sum(m["existing_customers_revenue"] for m in forecast["monthly_breakdown"])
+    each = table.value("SELECT sum(predicted_clv) FROM fact_customer_current")
+    assert {m["seasonal_factor"] for m in forecast["monthly_breakdown"]} == {1.0}
+    print(f"existing {existing} each {each} factor {forecast['backtest']['correction_factor']}")
+    assert math.isclose(existing, each * forecast["backtest"]["correction_factor"], rel_tol=0.001)
+
     # and what the back-test of the fit promised beforehand
     metrics = table.value("SELECT metrics FROM model_runs")
     assert metrics["auc"] >= 0.72 and metrics["brier"] < metrics["brier_base"] and metrics["ece"] <= 0.06
