@@ -71,6 +71,7 @@ class Fault:
         return next((f for f in self.server.command("faults") if f["id"] == self.id), {"hits": 0, "waiting": 0})
 
     def hits(self):
+        """How often it did harm."""
         return self._status()["hits"]
 
     def waiting(self):

@@ -133,7 +133,8 @@ def test_hang_until_the_client_gives_up(source, place):
     connection.close()
     rows, error, _ = ask(source, Pymssql)
     assert "20003" in str(error) and len(rows) <= 60
-    assert hit.hits() == 2 and hit.waiting() == 0
+    assert hit.hits() == 2
+    wait_until(lambda: hit.waiting() == 0, 5, "the session ended with its client")
 
 
 def test_a_deaf_server(source):

@@ -49,20 +49,20 @@ class Fault:
             raise ValueError("fault error wants a row: in the middle of one it would be a part of it")
         self.id, self.kind, self.at, self.skip, self.times = next(self._ids), kind, at, skip, times
         self.sql = re.compile(sql, re.I | re.S) if sql else None
-        self.hits, self.waiting, self.released = 0, 0, threading.Event()
+        self.taken, self.hits, self.waiting, self.released = 0, 0, 0, threading.Event()
         for name, usual in OPTIONS.items():
             setattr(self, name, options.get(name, usual))
 
     def takes(self, stage, sql):
-        """Whether this is its moment; counts."""
-        if stage != self.at or self.times is not None and self.hits >= self.times:
+        """Whether this is its moment; counts. It may still miss: the answer may be shorter than its place."""
+        if stage != self.at or self.times is not None and self.taken >= self.times:
             return False
         if self.sql is not None and not self.sql.search(sql or ""):
             return False
         if self.skip > 0:
             self.skip -= 1
             return False
-        self.hits += 1
+        self.taken += 1
         return True
 
     def status(self):
@@ -109,6 +109,7 @@ class Trap:
             self.byte = 0
 
     def spring(self, answer):
+        self.fault.hits += 1
         getattr(self, "_" + self.fault.kind)(answer, answer.transport)
 
     def _hang(self, answer, transport):
@@ -170,6 +171,7 @@ def end(fault, transport):
 
 def strike(fault, transport):
     """Does a fault before there is an answer: at accept, prelogin or tls."""
+    fault.hits += 1
     if fault.kind == "hang":
         wait(fault, transport)
     elif fault.kind == "garbage":

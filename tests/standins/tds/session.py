@@ -100,7 +100,10 @@ class Session:
         try:
             self._check_login()
             answer.write(b"")
-            route = (fault.host, fault.port) if fault is not None and fault.kind == "redirect" else self.listener.route
+            route = self.listener.route
+            if fault is not None and fault.kind == "redirect":
+                fault.hits += 1
+                route = fault.host, fault.port
             answer.write(self._greeting(route))
             answer.end()
         except SqlError as e:
@@ -158,6 +161,7 @@ class Session:
             self.server.asked.append(self.record)
             fault = self.server.faults.take("answer", text)
             if fault is not None and fault.kind == "do":
+                fault.hits += 1
                 for command in fault.commands:
                     self.server.command(command)
                 fault = None
@@ -331,19 +335,21 @@ class Session:
     def _spoil(self, fault, result):
         """The rows as a fault wants them, and how far the row count is to be off."""
         rows, n = list(result.rows), fault.row or 0
+        missed = n >= len(rows) if fault.kind in ("null", "duplicate") else fault.kind == "previous" and not result.layout.last_row
+        if missed:
+            return rows, 0
+        fault.hits += 1
         if fault.kind == "count":
             return rows, fault.by
         if fault.kind == "previous":
-            last = result.layout.last_row
-            return ([last] if last else []) + rows, 0
-        if n < len(rows):
-            if fault.kind == "duplicate":
-                rows.insert(n, rows[n])
-            else:
-                names = [name.lower() for name, _, _ in result.layout.columns]
-                values = list(result.values(n))
-                values[names.index(fault.column.lower())] = None
-                rows[n] = result.layout.row(values)
+            rows.insert(0, result.layout.last_row)
+        elif fault.kind == "duplicate":
+            rows.insert(n, rows[n])
+        else:
+            names = [name.lower() for name, _, _ in result.layout.columns]
+            values = list(result.values(n))
+            values[names.index(fault.column.lower())] = None
+            rows[n] = result.layout.row(values)
         return rows, 0
 
     # words about the session

@@ -72,7 +72,7 @@ class Transport:
 
     def __init__(self, sock):
         self.sock, self.tls, self.buffer = sock, None, bytearray()
-        self.resets = False
+        self.resets, self.abandoned = False, False
         self.slow = None  # (bytes, seconds): so many at a time, so far apart
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -90,7 +90,7 @@ class Transport:
     def check_gone(self):
         """Raises when the client has closed the connection; takes nothing of what it sent."""
         try:
-            if not self.buffer and not self.sock.recv(1, socket.MSG_PEEK):
+            if self.abandoned or not self.buffer and not self.sock.recv(1, socket.MSG_PEEK):
                 raise PeerGone("closed by the client")
         except OSError as e:
             raise PeerGone(str(e)) from None
@@ -108,6 +108,8 @@ class Transport:
             self._write(data)
 
     def _write(self, data):
+        if self.abandoned:
+            raise PeerGone("disconnected")
         try:
             if self.tls is None:
                 self.sock.sendall(data)
@@ -139,8 +141,8 @@ class Transport:
             data = self.sock.recv(65536)
         except OSError as e:
             raise PeerGone(str(e)) from None
-        if not data:
-            raise PeerGone("closed by the client")
+        if not data or self.abandoned:
+            raise PeerGone("closed by the client" if not self.abandoned else "disconnected")
         return data
 
     def read_packet(self, limit):
@@ -230,7 +232,8 @@ class Transport:
             pass
 
     def abandon(self, reset):
-        """From another thread: the session finds its client gone, and closes."""
+        """From another thread: the session finds its client gone, whatever that sends now, and closes."""
+        self.abandoned = True
         if reset:
             self.mark_reset()
         try:
