@@ -1,5 +1,5 @@
 /*
- * h_service: what needs no key: the root, health, readiness, liveness (CONTRACT 7).
+ * h_service: what needs no key: the root, health, readiness, liveness, the document of the API (CONTRACT 7).
  *
  * A 503 body never holds the word a keyword monitor looks for, so there a component that is fine says "up".
  */
@@ -7,6 +7,7 @@
 
 #include "api/errors.h"
 #include "api/health.h"
+#include "api/openapi.h"
 #include "api/request.h"
 #include "base/clock.h"
 
@@ -187,4 +188,11 @@ void h_ready(struct api_request *q)
 void h_live(struct api_request *q)
 {
     request_reply(q, 200, HEADERS_JSON, STR_LIT("{\"status\":\"alive\"}"));
+}
+
+void h_openapi(struct api_request *q)
+{
+    q->constant_tag = openapi.tag;
+    q->packed = openapi.packed;
+    request_reply(q, 200, HEADERS_JSON, openapi.text);
 }

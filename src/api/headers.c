@@ -21,12 +21,20 @@ static const char *const type_lines[HEADERS_TYPES] = {
 
 bool headers_init(struct headers *h, struct arena *a, int64_t max_age_s)
 {
-    for (unsigned i = 0; i < HEADERS_TYPES; i++) {
-        h->no_store[i] = str_from(arena_printf(a, "%s%sCache-Control: no-store\r\n", type_lines[i], security_lines));
-        h->revalidate[i] = str_from(arena_printf(a, "%s%sCache-Control: private, max-age=%lld, must-revalidate\r\n",
-                                                 type_lines[i], security_lines, (long long)max_age_s));
-        if (h->no_store[i].p == NULL || h->revalidate[i].p == NULL)
-            return false;
+    const char *cache[HEADERS_CACHES] = {
+        [HEADERS_NO_STORE] = "no-store",
+        [HEADERS_REVALIDATE] = arena_printf(a, "private, max-age=%lld, must-revalidate", (long long)max_age_s),
+        [HEADERS_PUBLIC] = "public, max-age=300",
+    };
+
+    for (unsigned c = 0; c < HEADERS_CACHES; c++) {
+        for (unsigned t = 0; t < HEADERS_TYPES; t++) {
+            const char *text = arena_printf(a, "%s%sCache-Control: %s\r\n", type_lines[t], security_lines, cache[c]);
+
+            if (cache[c] == NULL || text == NULL)
+                return false;
+            h->lines[c][t] = str_from(text);
+        }
     }
     return true;
 }

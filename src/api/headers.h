@@ -18,8 +18,15 @@ enum headers_type {
     HEADERS_TYPES
 };
 
+enum headers_cache {
+    HEADERS_NO_STORE,
+    HEADERS_REVALIDATE, /* published data: kept, and asked about again after HTTP_MAX_AGE */
+    HEADERS_PUBLIC,     /* the same for everybody until the server is replaced */
+    HEADERS_CACHES
+};
+
 struct headers {
-    struct str no_store[HEADERS_TYPES], revalidate[HEADERS_TYPES]; /* by Cache-Control */
+    struct str lines[HEADERS_CACHES][HEADERS_TYPES];
 };
 
 /* False: no memory. The texts live in the arena. */

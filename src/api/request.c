@@ -156,11 +156,22 @@ static bool is_tagged(const struct api_request *q, int status)
     return status == 200 && q->data != NULL && (q->route->flags & ROUTE_ETAG);
 }
 
-static struct str make_tag(struct api_request *q, char text[ETAG_SIZE])
+static enum headers_cache cache_of(const struct api_request *q, int status)
+{
+    if (status == 200 && q->constant_tag.len > 0)
+        return HEADERS_PUBLIC;
+    return is_tagged(q, status) ? HEADERS_REVALIDATE : HEADERS_NO_STORE;
+}
+
+/* `text` holds a tag made here. */
+static struct str tag_of(const struct api_request *q, enum headers_cache cache, char text[ETAG_SIZE])
 {
     const struct http_head *head = q->http->head;
-    uint64_t version = q->data->population->header->data_version;
+    uint64_t version;
 
+    if (cache != HEADERS_REVALIDATE)
+        return cache == HEADERS_PUBLIC ? q->constant_tag : STR_NONE;
+    version = q->data->population->header->data_version;
     return (struct str){ text,
                          etag_format(text, q->api->etag_seed, version, head->path, head->query, &q->http->arena) };
 }
@@ -221,21 +232,29 @@ static bool wants_gzip(const struct api_request *q, struct str body)
            gzip_accepted(http_head_get(q->http->head, HTTP_H_ACCEPT_ENCODING));
 }
 
+/* The body by gzip; STR_NONE: it is sent as it is. */
+static struct str pack(const struct api_request *q, struct str body)
+{
+    if (!wants_gzip(q, body))
+        return STR_NONE;
+    return q->packed.len > 0 ? q->packed : gzip_body(q->api->gzip, body);
+}
+
 void request_reply(struct api_request *q, int status, enum headers_type type, struct str body)
 {
     struct api *a = q->api;
-    bool tagged = is_tagged(q, status);
+    enum headers_cache cache = cache_of(q, status);
     char text[ETAG_SIZE];
-    struct str tag = tagged ? make_tag(q, text) : STR_NONE, packed;
+    struct str tag = tag_of(q, cache, text), packed;
 
     if (is_unchanged(q, tag)) {
         status = 304;
         type = HEADERS_NO_BODY;
         body = STR_NONE;
     }
-    packed = wants_gzip(q, body) ? gzip_body(a->gzip, body) : STR_NONE;
+    packed = pack(q, body);
     buf_reset(&a->head);
-    buf_add_str(&a->head, tagged ? a->headers.revalidate[type] : a->headers.no_store[type]);
+    buf_add_str(&a->head, a->headers.lines[cache][type]);
     write_variable_headers(q, &a->head, tag);
     if (packed.len > 0)
         buf_add_str(&a->head, STR_LIT("Content-Encoding: gzip\r\n"));
@@ -254,7 +273,7 @@ bool request_unchanged(struct api_request *q)
 {
     char text[ETAG_SIZE];
 
-    if (!is_tagged(q, 200) || !is_unchanged(q, make_tag(q, text)))
+    if (!is_unchanged(q, tag_of(q, cache_of(q, 200), text)))
         return false;
     request_reply(q, 200, HEADERS_JSON, STR_NONE);
     return true;

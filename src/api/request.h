@@ -36,6 +36,8 @@ struct api_request {
     struct dataset *data;     /* held until the end; set for ROUTE_DATA, may be NULL: no data yet */
     const struct json *body;  /* ROUTE_BODY: an object; NULL: none was sent */
     struct str extra_headers; /* finished lines, in the arena */
+    struct str constant_tag;  /* of an answer that never changes; its 200 may be kept by anyone */
+    struct str packed;        /* the same answer by gzip; STR_NONE: packed when it is asked for */
     const char *error_code;   /* of the answer, for the log; NULL: no error */
     const char *client;       /* its address in words; NULL: not asked for yet */
     bool answered;

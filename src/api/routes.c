@@ -10,6 +10,7 @@
 
 const struct route routes[] = {
     { { HTTP_GET, "/" }, h_root, AUTH_PUBLIC, 0, "anonymous" },
+    { { HTTP_GET, "/openapi.json" }, h_openapi, AUTH_PUBLIC, 0, "anonymous" },
     { { HTTP_GET, "/health" }, h_health, AUTH_PUBLIC, 0, "none" },
     { { HTTP_GET, "/health/ready" }, h_ready, AUTH_PUBLIC, 0, "none" },
     { { HTTP_GET, "/health/live" }, h_live, AUTH_PUBLIC, 0, "none" },

@@ -44,6 +44,7 @@ void h_root(struct api_request *q); /* h_service */
 void h_health(struct api_request *q);
 void h_ready(struct api_request *q);
 void h_live(struct api_request *q);
+void h_openapi(struct api_request *q);
 void h_metrics(struct api_request *q); /* h_metrics */
 void h_profile(struct api_request *q); /* h_customer */
 void h_random(struct api_request *q);

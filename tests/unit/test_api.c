@@ -204,6 +204,28 @@ static void test_errors_of_reads_carry_no_tag(void **state)
     assert_string_equal(answer_header(a, "X-Data-Version"), "7");
 }
 
+static void test_document_of_the_api(void **state)
+{
+    const struct answer *a = ask(&f, "GET /openapi.json HTTP/1.1");
+    char tag[64], request[256];
+
+    (void)state;
+    assert_int_equal(a->status, 200);
+    assert_true(str_starts(a->body, "{\"openapi\":\"3.1.0\""));
+    assert_string_equal(answer_header(a, "Cache-Control"), "public, max-age=300");
+    str_copy(tag, sizeof(tag), str_from(answer_header(a, "ETag")));
+    snprintf(request, sizeof(request), "GET /openapi.json HTTP/1.1\nIf-None-Match: %s", tag);
+    a = ask(&f, request);
+    assert_int_equal(a->status, 304);
+    assert_int_equal(a->body.len, 0);
+    assert_string_equal(answer_header(a, "ETag"), tag);
+    assert_string_equal(answer_header(a, "Cache-Control"), "public, max-age=300");
+    a = ask(&f, "GET /openapi.json HTTP/1.1\nAccept-Encoding: gzip");
+    assert_string_equal(answer_header(a, "Content-Encoding"), "gzip");
+    assert_string_equal(answer_header(a, "ETag"), tag);
+    assert_memory_equal(a->body.p, "\x1f\x8b", 2);
+}
+
 static void test_head(void **state)
 {
     const struct answer *a = ask(&f, "HEAD /api/customers/1000 HTTP/1.1\n" KEY_LINE);
@@ -369,6 +391,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tagged_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tag_changes_with_the_data, setup, teardown),
         cmocka_unit_test_setup_teardown(test_errors_of_reads_carry_no_tag, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_document_of_the_api, setup, teardown),
         cmocka_unit_test_setup_teardown(test_head, setup, teardown),
         cmocka_unit_test_setup_teardown(test_options, setup, teardown),
         cmocka_unit_test_setup_teardown(test_preflight, setup, teardown),
