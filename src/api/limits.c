@@ -252,7 +252,7 @@ bool limits_pass_failure(struct api_request *q)
     who_by_address(&w, q);
     if (is_decided_by_list(q, &w, &answer))
         return answer;
-    return charge(q, &w, METRIC_POLICY_ANONYMOUS) && charge(q, &w, METRIC_POLICY_AUTH_FAILURE);
+    return (is_exempt(q) || charge(q, &w, METRIC_POLICY_ANONYMOUS)) && charge(q, &w, METRIC_POLICY_AUTH_FAILURE);
 }
 
 /* ---- telling ---- */

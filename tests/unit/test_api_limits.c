@@ -152,6 +152,17 @@ static void test_bad_credentials_are_used_up(void **state)
     assert_int_equal(metrics_total(f.sb, METRIC_AUTH_FAILURES, METRIC_AUTH_UNKNOWN, 0, 0), 4);
 }
 
+/* With METRICS_PUBLIC=false the route has no policy, but a bad key is a bad key. */
+static void test_closed_metrics(void **state)
+{
+    (void)state;
+    start("METRICS_PUBLIC = false\nRATE_LIMIT_ANONYMOUS = 1/d;burst=1\nRATE_LIMIT_AUTH_FAILURE = 1/d;burst=2");
+    assert_int_equal(ask(&f, "GET /metrics HTTP/1.1")->status, 401);
+    assert_int_equal(ask(&f, "GET /metrics HTTP/1.1")->status, 401);
+    expect_limited(ask(&f, "GET /metrics HTTP/1.1"), "auth_failure", "Rate limit exceeded: 1 per 1 day");
+    assert_int_equal(ask(&f, "GET /metrics HTTP/1.1\n" KEY_LINE)->status, 200);
+}
+
 static void test_strangers_are_anonymous_everywhere(void **state)
 {
     (void)state;
@@ -223,6 +234,7 @@ int main(void)
         cmocka_unit_test_teardown(test_public_routes_count_by_address, teardown),
         cmocka_unit_test_teardown(test_some_routes_ask_nobody, teardown),
         cmocka_unit_test_teardown(test_bad_credentials_are_used_up, teardown),
+        cmocka_unit_test_teardown(test_closed_metrics, teardown),
         cmocka_unit_test_teardown(test_strangers_are_anonymous_everywhere, teardown),
         cmocka_unit_test_teardown(test_a_second_policy, teardown),
         cmocka_unit_test_teardown(test_off, teardown),
