@@ -250,7 +250,7 @@ int sync_main(const struct proc_context *ctx)
     if (wants_startup_run(&state) && !sync_state_ending(&state))
         run(&state, incremental(SB_BY_STARTUP), false);
     while (!sync_state_ending(&state)) {
-        sync_state_sleep(&state, 1000);
+        sync_state_wait_mail(&state, 1000);
         if (!sync_state_ending(&state) && serving(&state)) {
             serve(&state, &not_before_us);
             follow(&state, &news);

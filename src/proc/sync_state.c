@@ -15,6 +15,7 @@
 #include "core/sys.h"
 
 #define SHOW_NS        (CLOCK_NS_PER_S / 2)
+#define MAIL_POLL_MS   100
 #define MAIL_SIGNAL_NS (2 * CLOCK_NS_PER_S) /* a request's signal comes so soon after it */
 
 void sync_state_init(struct sync_state *s, const struct proc_context *proc)
@@ -47,6 +48,15 @@ static void read_lifeline(struct sync_state *s)
 
     if (poll(&p, 1, 0) > 0)
         s->stop = true;
+}
+
+void sync_state_wait_mail(struct sync_state *s, unsigned ms)
+{
+    for (unsigned waited = 0; waited < ms && !s->wake && !s->leave; waited += MAIL_POLL_MS) {
+        sync_state_sleep(s, MAIL_POLL_MS); /* first: a request that is not for us must not make us spin */
+        if (scoreboard_mail_state(s->proc->sb) == SB_MAIL_POSTED)
+            return;
+    }
 }
 
 bool sync_state_take_mail(struct sync_state *s, struct sb_mail_request *request)

@@ -30,6 +30,8 @@ void sync_state_init(struct sync_state *s, const struct proc_context *proc);
 /* Beats, reads signals and the lifeline, refuses requests and signals that come while a run is under way, publishes
  * the status every half second. False: stop. */
 bool sync_state_beat(struct sync_state *s);
+/* The same, but returns within 100 ms of a request in the mailbox. */
+void sync_state_wait_mail(struct sync_state *s, unsigned ms);
 /* Takes a request from the mailbox, which must then be answered. */
 bool sync_state_take_mail(struct sync_state *s, struct sb_mail_request *request);
 /* Between runs: is it time to end? */
