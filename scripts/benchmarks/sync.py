@@ -90,12 +90,16 @@ def show(name, spent, run):
     print(f"{name:<12} {total:7.2f} s  {run['rows_read'] / total:9.0f} rows/s  {parts}", flush=True)
 
 
-def copy_rows(url, file):
-    """Unloads what was synced; answers the columns."""
-    with psycopg2.connect(url) as connection, connection.cursor() as cursor, open(file, "wb") as out:
+def columns_and_rows(url, file):
+    """Unloads what was synced into the file, if it is not there; answers the columns."""
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
         cursor.execute(TABLE_SQL)
         columns = cursor.fetchone()[0]
-        cursor.copy_expert(f"COPY combined_sales ({columns}) TO STDOUT", out)
+        if not file.exists():
+            with open(file, "wb") as out:
+                cursor.copy_expert(f"COPY combined_sales ({columns}) TO STDOUT", out)
+    connection.close()
     return columns
 
 
@@ -130,12 +134,17 @@ class Peak:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self):
+        while (kilobytes := self._now()) is not None:
+            self.most = max(self.most, kilobytes)
+            time.sleep(0.05)
+
+    def _now(self):
+        """None: the process has ended."""
         try:
-            while True:
-                self.most = max(self.most, int(re.search(r"RssAnon:\s+(\d+)", self.status.read_text()).group(1)))
-                time.sleep(0.05)
+            found = re.search(r"RssAnon:\s+(\d+)", self.status.read_text())
         except OSError:
-            return
+            return None
+        return int(found.group(1)) if found else None
 
     def mb(self):
         return self.most / 1024
@@ -154,31 +163,42 @@ def bench_sync(args, directory, postgres):
         source.stop()
 
 
+def middle(values, key=lambda v: v):
+    return sorted(values, key=key)[len(values) // 2]
+
+
+def execute(url, sql):
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+    connection.close()
+
+
 def measure(args, directory, url, patrond, source):
     peak = Peak(patrond.pids("sync_combined_sales")[0])
-    full, fullest = sync(patrond, "full")
-    print(f"{fullest['rows_read']} lines of 30 columns from {'the stand-in of SQL Server' if args.standin else 'CSV'},"
-          f" {fullest['customers_scored']} customers")
-    show("full", full, fullest)
-    columns = copy_rows(url, directory / "rows")
-    plain, rebuild = [], []
-    for _ in range(args.rounds):  # one after the other, alternately
+    fulls, plain, rebuild = [], [], []
+    for _ in range(args.rounds):  # one after the other, alternately: the machine is not equally quiet all the time
+        if fulls:
+            execute(url, "TRUNCATE combined_sales")
+        fulls.append(sync(patrond, "full"))
+        columns = columns_and_rows(url, directory / "rows")
         plain.append(plain_copy(url, directory / "rows", columns, False))
         rebuild.append(plain_copy(url, directory / "rows", columns, True))
-    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute("DROP TABLE plain")
-    connection.close()
-    plain, rebuild = sorted(plain)[len(plain) // 2], sorted(rebuild)[len(rebuild) // 2]
-    behind = sum(full[p] for p in PHASES) - full["fetch"] - full["audit"]
-    print(f"{'COPY':<12} {plain:7.2f} s  {fullest['rows_read'] / plain:9.0f} rows/s  into the table with its indexes")
-    print(f"{'rebuild':<12} {rebuild:7.2f} s  {fullest['rows_read'] / rebuild:9.0f} rows/s  drop, COPY FREEZE, build the indexes")
-    print(f"full / rebuild: {fullest['duration_seconds'] / rebuild:.2f} (at most 2.5); behind the fetch: {behind / rebuild:.2f} (goal 2);"
-          f" without the scores: {(behind - full['score']) / rebuild:.2f}")
-    again, run = sync(patrond, "full")
-    show("full, again", again, run)
+        execute(url, "DROP TABLE plain")
+    (spent, run), plain, rebuild = middle(fulls, lambda f: f[1]["duration_seconds"]), middle(plain), middle(rebuild)
+    print(f"{run['rows_read']} lines of 30 columns from {'the stand-in of SQL Server' if args.standin else 'CSV'},"
+          f" {run['customers_scored']} customers; medians of {args.rounds}")
+    show("full", spent, run)
+    print(f"{'COPY':<12} {plain:7.2f} s  {run['rows_read'] / plain:9.0f} rows/s  into the table with its indexes")
+    print(f"{'rebuild':<12} {rebuild:7.2f} s  {run['rows_read'] / rebuild:9.0f} rows/s  drop, COPY FREEZE, build the indexes")
+    behind = spent["copy"] + spent["merge"] + spent["score"] + spent["publish"]
+    print(f"full / rebuild: {run['duration_seconds'] / rebuild:.2f} (at most 2.5); behind the fetch: {behind / rebuild:.2f} (goal 2);"
+          f" without the scores: {(behind - spent['score']) / rebuild:.2f}")
+    show("full, again", *sync(patrond, "full"))
     source.change(CHANGED_LINES)
-    some, run = sync(patrond, "incremental")
-    show("incremental", some, run)
-    changed = run["rows_inserted"] + run["rows_updated"] + run["rows_deleted"]
-    print(f"incremental of {changed} changed lines: {run['duration_seconds']:.2f} s (below 10),"
-          f" {100 * run['duration_seconds'] / fullest['duration_seconds']:.0f} % of full; the sync process at most {peak.mb():.0f} MB of its own (below 64)")
+    spent, some = sync(patrond, "incremental")
+    show("incremental", spent, some)
+    changed = some["rows_inserted"] + some["rows_updated"] + some["rows_deleted"]
+    print(f"incremental of {changed} changed lines: {some['duration_seconds']:.2f} s (below 10),"
+          f" {100 * some['duration_seconds'] / run['duration_seconds']:.0f} % of full; the sync process at most {peak.mb():.0f} MB of its"
+          f" own (below 64)")
