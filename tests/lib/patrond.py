@@ -14,6 +14,7 @@ import time
 from lib.wait import FACTOR, free_port, wait_until
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("PATROND_BUILD", TOP))
 
 
 def _program(variable, name):

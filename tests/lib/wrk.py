@@ -1,0 +1,28 @@
+"""wrk as a witness: 64 connections that ask without pause, and an exact count of what failed."""
+import re
+import subprocess
+
+from lib.wait import FACTOR
+
+
+class Wrk:
+    """with Wrk(p) as w: ...; then w.requests, w.failed (answers that are not 2xx or 3xx) and w.lost (connections cut)."""
+
+    def __init__(self, patrond, path="/health/live", seconds=30, connections=64):
+        self.command = ["wrk", "-t1", f"-c{connections}", f"-d{round(seconds * FACTOR)}", "--timeout", "15",
+                        f"http://127.0.0.1:{patrond.port}{path}"]
+        self.requests = self.failed = self.lost = None
+
+    def __enter__(self):
+        self._process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *exc):
+        """Ends the load; wrk tells what it counted when it is interrupted."""
+        self._process.send_signal(2)
+        self.said = self._process.communicate(timeout=30)[0]
+        self.requests = int(re.search(r"(\d+) requests in", self.said).group(1))
+        failed = re.search(r"Non-2xx or 3xx responses: (\d+)", self.said)
+        errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", self.said)
+        self.failed = int(failed.group(1)) if failed else 0
+        self.lost = sum(map(int, errors.groups())) if errors else 0
