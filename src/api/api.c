@@ -9,6 +9,7 @@
 
 #include "api/cursor.h"
 #include "api/etag.h"
+#include "api/mcp_param.h"
 #include "api/put_axes.h"
 #include "api/request.h"
 #include "api/sync_wait.h"
@@ -26,7 +27,8 @@ static bool init_constants(struct api *a)
     arena_init(&a->constants, CONSTANTS_MAX_BYTES);
     a->etag_seed = etag_seed(conf->settings_hash, PACKAGE_VERSION);
     cursor_key(a->cursor_key, conf->admin_key);
-    return headers_init(&a->headers, &a->constants, conf->http_max_age) &&
+    a->mcp_headers = mcp_param_header_names(&a->constants);
+    return a->mcp_headers.len > 0 && headers_init(&a->headers, &a->constants, conf->http_max_age) &&
            cors_init(&a->cors, &a->constants, conf->allowed_origins) &&
            cidr_list_parse(&a->trusted_proxies, conf->trusted_proxies, &bad) && limits_init(&a->limits, conf);
 }

@@ -35,6 +35,7 @@ struct api {
     struct router *router;
     struct headers headers;
     struct cors cors;
+    struct str mcp_headers; /* see mcp_param_header_names */
     struct cidr_list trusted_proxies;
     struct limits limits;
     struct keys keys;

@@ -12,8 +12,7 @@ static const char preflight_lines[] =
     "Access-Control-Allow-Credentials: true\r\n"
     "Access-Control-Allow-Methods: GET, POST, DELETE, OPTIONS\r\n"
     "Access-Control-Allow-Headers: Content-Type, Authorization, X-API-Key, X-Admin-Key, X-Correlation-ID, "
-    "If-None-Match, Accept, Cache-Control, X-Requested-With\r\n"
-    "Access-Control-Max-Age: 600\r\n";
+    "If-None-Match, Accept, Cache-Control, X-Requested-With";
 
 bool cors_init(struct cors *c, struct arena *a, const char *allowed_origins)
 {
@@ -62,8 +61,10 @@ void cors_write(struct buf *out, struct str origin)
     buf_add_str(out, STR_LIT(exposed_lines));
 }
 
-void cors_write_preflight(struct buf *out, struct str origin)
+void cors_write_preflight(struct buf *out, struct str origin, struct str more_headers)
 {
     write_origin(out, origin);
     buf_add_str(out, STR_LIT(preflight_lines));
+    buf_add_str(out, more_headers);
+    buf_add_str(out, STR_LIT("\r\nAccess-Control-Max-Age: 600\r\n"));
 }

@@ -22,8 +22,9 @@ struct cors {
 /* ALLOWED_ORIGINS: a comma list, blanks around entries dropped. False: no memory, or too many origins. */
 bool cors_init(struct cors *c, struct arena *a, const char *allowed_origins);
 bool cors_allows(const struct cors *c, struct str origin);
-/* Lines of an ordinary answer to an allowed origin, and of the answer to its preflight. */
+/* Lines of an ordinary answer to an allowed origin, and of the answer to its preflight, where `more_headers` (", A,
+ * B") are allowed, too. */
 void cors_write(struct buf *out, struct str origin);
-void cors_write_preflight(struct buf *out, struct str origin);
+void cors_write_preflight(struct buf *out, struct str origin, struct str more_headers);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "api/access.h"
+#include "api/mcp_error.h"
 #include "api/params.h"
 #include "api/request.h"
 #include "base/clock.h"
@@ -81,9 +82,13 @@ void error_send(struct api_request *q, const struct error_answer *e)
     if (e->retry_after_s > 0)
         request_add_header(q, "Retry-After: %u\r\n", e->retry_after_s);
     request_json_begin(q, &w);
-    json_object_begin(&w);
-    error_write(&w, e, q->correlation_id, clock_wall_us());
-    json_object_end(&w);
+    if (request_on_mcp_path(q)) {
+        mcp_error_write(&w, q, e);
+    } else {
+        json_object_begin(&w);
+        error_write(&w, e, q->correlation_id, clock_wall_us());
+        json_object_end(&w);
+    }
     if (w.out->failed)
         send_no_memory(q);
     else
@@ -114,9 +119,13 @@ void error_bad_request(struct api_request *q, const char *fmt, ...)
     error_send(q, &(struct error_answer){ .status = 400, .code = "BAD_REQUEST", .message = message });
 }
 
-void error_authentication(struct api_request *q, const char *message)
+void error_authentication(struct api_request *q, bool is_missing, const char *message)
 {
-    request_add_header(q, "WWW-Authenticate: ApiKey\r\n");
+    if (request_on_mcp_path(q))
+        request_add_header(q, "WWW-Authenticate: Bearer realm=\"patrond\"%s\r\n",
+                           is_missing ? "" : ", error=\"invalid_token\"");
+    else
+        request_add_header(q, "WWW-Authenticate: ApiKey\r\n");
     error_send(q, &(struct error_answer){ .status = 401, .code = "AUTHENTICATION_ERROR", .message = message });
 }
 
@@ -125,6 +134,9 @@ void error_authorization(struct api_request *q, const char *scope)
     char message[64];
 
     snprintf(message, sizeof(message), "API key lacks required scope: %s", scope);
+    if (request_on_mcp_path(q))
+        request_add_header(
+            q, "WWW-Authenticate: Bearer realm=\"patrond\", error=\"insufficient_scope\", scope=\"%s\"\r\n", scope);
     error_send(q, &(struct error_answer){ .status = 403, .code = "AUTHORIZATION_ERROR", .message = message });
 }
 

@@ -6,6 +6,7 @@
 #ifndef API_ERRORS_H
 #define API_ERRORS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/str.h"
@@ -32,7 +33,8 @@ void error_send(struct api_request *q, const struct error_answer *e);
 /* An error that its status says all about: 400, 404, 405, 408, 413, 414, 415, 417, 431, 501, 505. */
 void error_http(struct api_request *q, int status);
 void error_bad_request(struct api_request *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void error_authentication(struct api_request *q, const char *message);
+/* 401, with the challenge of the path. */
+void error_authentication(struct api_request *q, bool is_missing, const char *message);
 /* 409 CONFLICT. */
 void error_conflict(struct api_request *q, const char *message);
 void error_authorization(struct api_request *q, const char *scope);

@@ -7,6 +7,7 @@
 
 #include "api/access.h"
 #include "api/errors.h"
+#include "api/mcp.h"
 #include "api/request.h"
 #include "base/clock.h"
 #include "core/events.h"
@@ -105,11 +106,11 @@ static void refuse_credential(struct api_request *q, const struct auth_credentia
         return;
     if (reason != METRIC_AUTH_MISSING) {
         access_log_bad_key(q, c->value, auth_reason_name(reason));
-        error_authentication(q, "Invalid or inactive API key");
+        error_authentication(q, false, "Invalid or inactive API key");
     } else if (request_on_admin_path(q)) {
-        error_authentication(q, "Missing admin key. Provide X-Admin-Key header.");
+        error_authentication(q, true, "Missing admin key. Provide X-Admin-Key header.");
     } else {
-        error_authentication(q, "Missing API key. Provide X-API-Key header.");
+        error_authentication(q, true, "Missing API key. Provide X-API-Key header.");
     }
 }
 
@@ -151,7 +152,8 @@ static bool has_content_coding(const struct api_request *q)
 /* What operators and monitors ask for is answered always; it costs little. */
 static bool may_be_shed(const struct api_request *q)
 {
-    return (q->route->flags & (ROUTE_DATA | ROUTE_DATABASE | ROUTE_BODY)) != 0 && !request_on_admin_path(q);
+    return (q->route->flags & (ROUTE_DATA | ROUTE_DATABASE | ROUTE_BODY | ROUTE_MCP)) != 0 &&
+           !request_on_admin_path(q);
 }
 
 static bool is_overloaded(const struct api_request *q)
@@ -171,6 +173,8 @@ bool guard_head(struct api_request *q)
         error_http(q, 404);
         return false;
     }
+    if (request_on_mcp_path(q) && !mcp_origin_check(q))
+        return false;
     if (q->route == NULL) {
         add_allow(q);
         error_http(q, 405);
@@ -186,7 +190,7 @@ bool guard_head(struct api_request *q)
     }
     if (!check_access(q))
         return false;
-    if ((q->route->flags & ROUTE_BODY) && has_content_coding(q)) {
+    if ((q->route->flags & (ROUTE_BODY | ROUTE_MCP)) && has_content_coding(q)) {
         error_http(q, 415);
         return false;
     }

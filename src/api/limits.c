@@ -228,7 +228,21 @@ bool limits_pass(struct api_request *q)
     who_by_key(&w, &q->identity);
     if (is_decided_by_list(q, &w, &answer))
         return answer;
-    return charge_default(q, &w) && (!policy_named(q->route->policy, &more) || charge(q, &w, more));
+    if (!charge_default(q, &w))
+        return false;
+    return (q->route->flags & ROUTE_MCP) || !policy_named(q->route->policy, &more) || charge(q, &w, more);
+}
+
+bool limits_pass_policy(struct api_request *q)
+{
+    enum metric_policy policy;
+    struct who w;
+    bool answer;
+
+    who_by_key(&w, &q->identity);
+    if (!policy_named(q->route->policy, &policy) || is_decided_by_list(q, &w, &answer))
+        return true;
+    return charge(q, &w, policy);
 }
 
 bool limits_pass_public(struct api_request *q)

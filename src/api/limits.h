@@ -48,6 +48,7 @@ bool limits_init(struct limits *l, const struct conf *conf);
 
 /* Each charges the request; false: refused, and answered with 429. */
 bool limits_pass(struct api_request *q);         /* with a valid credential */
+bool limits_pass_policy(struct api_request *q);  /* the route's own, of a request that passed the first */
 bool limits_pass_public(struct api_request *q);  /* a public route */
 bool limits_pass_failure(struct api_request *q); /* in place of a 401 */
 

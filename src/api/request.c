@@ -67,7 +67,7 @@ static void on_body(struct http_request *r, void *arg)
 
     if (q == NULL || q->answered || !guard_body(q))
         return;
-    if (q->route->flags & ROUTE_DATA)
+    if (q->route->flags & (ROUTE_DATA | ROUTE_MCP))
         q->data = dataset_hold(&q->api->data);
     if ((q->route->flags & ROUTE_DATA) && !(q->route->flags & ROUTE_DATABASE) && q->data == NULL) {
         error_unavailable(q, "No customers loaded", ERROR_RETRY_NO_DATA_S);
@@ -133,6 +133,11 @@ bool request_on_admin_path(const struct api_request *q)
     return q->http->head != NULL && str_starts(q->http->head->path, "/admin/");
 }
 
+bool request_on_mcp_path(const struct api_request *q)
+{
+    return q->http->head != NULL && str_eq_lit(q->http->head->path, "/mcp");
+}
+
 void request_add_header(struct api_request *q, const char *fmt, ...)
 {
     char line[512];
@@ -194,7 +199,7 @@ static void write_cors(const struct api_request *q, struct buf *out)
     if (!cors_allows(&q->api->cors, origin))
         return;
     if (head->method == HTTP_OPTIONS)
-        cors_write_preflight(out, origin);
+        cors_write_preflight(out, origin, request_on_mcp_path(q) ? q->api->mcp_headers : STR_NONE);
     else
         cors_write(out, origin);
 }

@@ -33,13 +33,14 @@ struct api_request {
     struct str correlation_id;
     struct auth_identity identity;
     struct limits_shown limits;
-    struct dataset *data;     /* held until the end; set for ROUTE_DATA, may be NULL: no data yet */
-    const struct json *body;  /* ROUTE_BODY: an object; NULL: none was sent */
-    struct str extra_headers; /* finished lines, in the arena */
-    struct str constant_tag;  /* of an answer that never changes; its 200 may be kept by anyone */
-    struct str packed;        /* the same answer by gzip; STR_NONE: packed when it is asked for */
-    const char *error_code;   /* of the answer, for the log; NULL: no error */
-    const char *client;       /* its address in words; NULL: not asked for yet */
+    struct dataset *data;      /* held until the end; set for ROUTE_DATA, may be NULL: no data yet */
+    const struct json *body;   /* ROUTE_BODY: an object; NULL: none was sent */
+    struct str extra_headers;  /* finished lines, in the arena */
+    struct str constant_tag;   /* of an answer that never changes; its 200 may be kept by anyone */
+    struct str packed;         /* the same answer by gzip; STR_NONE: packed when it is asked for */
+    const struct json *rpc_id; /* of the message a POST /mcp brought; NULL: none, or not read */
+    const char *error_code;    /* of the answer, for the log; NULL: no error */
+    const char *client;        /* its address in words; NULL: not asked for yet */
     bool answered;
     bool shed;                             /* refused for too much work: one event tells of many */
     void (*cancel)(struct api_request *q); /* of a handler that answers later */
@@ -65,5 +66,6 @@ void request_add_header(struct api_request *q, const char *fmt, ...) __attribute
 /* The template of its route, "unmatched" where there is none. */
 const char *request_endpoint(const struct api_request *q);
 bool request_on_admin_path(const struct api_request *q);
+bool request_on_mcp_path(const struct api_request *q); /* errors there are JSON-RPC */
 
 #endif

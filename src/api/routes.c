@@ -47,6 +47,7 @@ const struct route routes[] = {
     { { HTTP_GET, "/api/mcp/cohorts" }, h_cohorts, AUTH_READ, ROUTE_E, NULL },
     { { HTTP_GET, "/api/mcp/tools" }, h_tools, AUTH_PUBLIC, ROUTE_E, "anonymous" },
     { { HTTP_POST, "/api/mcp/query" }, h_query, AUTH_READ, ROUTE_DATA | ROUTE_BODY, "query" },
+    { { HTTP_POST, "/mcp" }, h_mcp, AUTH_READ, ROUTE_MCP, "query" },
     { { HTTP_GET, "/segments/axes" }, h_axes, AUTH_READ, ROUTE_E, NULL },
     { { HTTP_GET, "/segments/stats" }, h_segment_stats, AUTH_READ, ROUTE_E, NULL },
     { { HTTP_GET, "/segments/customer/{id}" }, h_segment_customer, AUTH_READ, ROUTE_E, NULL },

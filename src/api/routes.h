@@ -17,7 +17,8 @@ enum route_flag {
     ROUTE_DATABASE = 4,      /* needs PostgreSQL or the cache */
     ROUTE_BODY = 8,          /* takes a JSON body; the others ignore one */
     ROUTE_METRICS_AUTH = 16, /* METRICS_PUBLIC=false asks for scope admin */
-    ROUTE_QUERY_KEY = 32     /* accepts the deprecated admin_key parameter */
+    ROUTE_QUERY_KEY = 32,    /* accepts the deprecated admin_key parameter */
+    ROUTE_MCP = 64           /* reads its own body, asks its policy itself; data are held, but may be missing */
 };
 #define ROUTE_E (ROUTE_DATA | ROUTE_ETAG)
 #define ROUTE_P (ROUTE_DATA | ROUTE_ETAG | ROUTE_DATABASE)
@@ -69,6 +70,7 @@ void h_products(struct api_request *q); /* h_products */
 void h_search(struct api_request *q);   /* h_search */
 void h_tools(struct api_request *q);    /* h_tools */
 void h_query(struct api_request *q);
+void h_mcp(struct api_request *q);         /* h_mcp */
 void h_sync_sales(struct api_request *q);  /* h_sync */
 void h_sync_status(struct api_request *q); /* h_sync_status */
 void h_keys_list(struct api_request *q);   /* h_keys */

@@ -46,7 +46,8 @@ static const struct tool_field trend_arguments[] = {
     END
 };
 static const struct tool_field goal_arguments[] = {
-    { .name = "goal", .type = TOOL_TEXT, .description = "What the campaign is for", .required = true, .words = goal_words },
+    { .name = "goal", .type = TOOL_TEXT, .description = "What the campaign is for", .required = true, .words = goal_words,
+      .header = "Goal" },
     { .name = "max_segments", .type = TOOL_INT, .description = "Archetypes to answer, by members",
       .least = 1, .most = 100, .initial = 5, .has_initial = true },
     END

@@ -45,6 +45,7 @@ struct tool_field {
     double initial; /* of a number that is not given, if has_initial */
     bool has_initial;
     const struct tool_field *members;
+    const char *header; /* of an argument that MCP clients repeat in Mcp-Param-<header>, for proxies; NULL: none */
 };
 
 struct tool {
@@ -67,6 +68,8 @@ extern const char *const *const tools_names;
 
 /* JSON Schemas, of draft 2020-12; each writes one value. A tool with `list` has a schema of an item's object. */
 void tools_write_arguments_schema(struct json_writer *w, const struct tool *t);
+/* The same with x-mcp-header at the arguments that have one. */
+void tools_write_mcp_arguments_schema(struct json_writer *w, const struct tool *t);
 void tools_write_result_schema(struct json_writer *w, const struct tool *t);
 /* The map name → {type, description, required} of CONTRACT 16. */
 void tools_write_parameters(struct json_writer *w, const struct tool *t);

@@ -101,11 +101,19 @@ static void write_axes(struct json_writer *w)
     json_kv_bool(w, "additionalProperties", false);
 }
 
-static void write_object(struct json_writer *w, const struct tool_field *fields, bool arguments);
+enum schema_use {
+    OF_RESULT,
+    OF_ARGUMENTS,
+    OF_MCP_ARGUMENTS
+};
+
+static void write_object(struct json_writer *w, const struct tool_field *fields, enum schema_use use);
 
 /* The members of one argument's schema. */
-static void write_argument(struct json_writer *w, const struct tool_field *f)
+static void write_argument(struct json_writer *w, const struct tool_field *f, enum schema_use use)
 {
+    if (use == OF_MCP_ARGUMENTS && f->header != NULL)
+        json_kv_cstr(w, "x-mcp-header", f->header);
     if (f->description != NULL)
         json_kv_cstr(w, "description", f->description);
     switch (f->type) {
@@ -119,7 +127,7 @@ static void write_argument(struct json_writer *w, const struct tool_field *f)
         write_axes(w);
         break;
     case TOOL_OBJECT:
-        write_object(w, f->members, true);
+        write_object(w, f->members, OF_ARGUMENTS);
         break;
     default:
         json_kv_cstr(w, "type", type_name(f->type));
@@ -131,7 +139,7 @@ static void write_argument(struct json_writer *w, const struct tool_field *f)
 static void write_result_type(struct json_writer *w, const struct tool_field *f)
 {
     if (f->type == TOOL_OBJECT && f->members != NULL) {
-        write_object(w, f->members, false);
+        write_object(w, f->members, OF_RESULT);
         return;
     }
     json_kv_cstr(w, "type", type_name(f->type));
@@ -166,19 +174,19 @@ static void write_result(struct json_writer *w, const struct tool_field *f)
     json_array_end(w);
 }
 
-static void write_required(struct json_writer *w, const struct tool_field *fields, bool arguments)
+static void write_required(struct json_writer *w, const struct tool_field *fields, enum schema_use use)
 {
     json_key(w, "required");
     json_array_begin(w);
     for (const struct tool_field *f = fields; f->name != NULL; f++) {
-        if (arguments ? f->required : !f->optional)
+        if (use != OF_RESULT ? f->required : !f->optional)
             json_cstr(w, f->name);
     }
     json_array_end(w);
 }
 
 /* The members of an object's schema. Results may have more members than are named. */
-static void write_object(struct json_writer *w, const struct tool_field *fields, bool arguments)
+static void write_object(struct json_writer *w, const struct tool_field *fields, enum schema_use use)
 {
     json_kv_cstr(w, "type", "object");
     json_key(w, "properties");
@@ -186,29 +194,36 @@ static void write_object(struct json_writer *w, const struct tool_field *fields,
     for (const struct tool_field *f = fields; f->name != NULL; f++) {
         json_key(w, f->name);
         json_object_begin(w);
-        if (arguments)
-            write_argument(w, f);
+        if (use != OF_RESULT)
+            write_argument(w, f, use);
         else
             write_result(w, f);
         json_object_end(w);
     }
     json_object_end(w);
-    write_required(w, fields, arguments);
-    if (arguments)
+    write_required(w, fields, use);
+    if (use != OF_RESULT)
         json_kv_bool(w, "additionalProperties", false);
 }
 
 void tools_write_arguments_schema(struct json_writer *w, const struct tool *t)
 {
     json_object_begin(w);
-    write_object(w, t->arguments, true);
+    write_object(w, t->arguments, OF_ARGUMENTS);
+    json_object_end(w);
+}
+
+void tools_write_mcp_arguments_schema(struct json_writer *w, const struct tool *t)
+{
+    json_object_begin(w);
+    write_object(w, t->arguments, OF_MCP_ARGUMENTS);
     json_object_end(w);
 }
 
 void tools_write_result_schema(struct json_writer *w, const struct tool *t)
 {
     json_object_begin(w);
-    write_object(w, t->result, false);
+    write_object(w, t->result, OF_RESULT);
     json_object_end(w);
 }
 
