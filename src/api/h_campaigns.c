@@ -46,7 +46,7 @@ void h_campaign(struct api_request *q)
     int type = handler_word(q, word, "campaign type", "campaign_type", type_words());
     if (type < 0 || !handler_has_model(q))
         return;
-    r.type = (enum campaign_type)type;
+    r.rule = campaign_rule((enum campaign_type)type);
     request_json_begin(q, &w);
     if (present_campaign(&w, q->data, &r, &q->http->arena))
         request_json_end(q, 200);

@@ -112,13 +112,6 @@ static void put_id(struct json_writer *w, const char *key, const char *prefix, i
     json_kv_str(w, key, (struct str){ text, n });
 }
 
-static int32_t day_of(int64_t us)
-{
-    int64_t per_day = 86400 * CLOCK_US_PER_S;
-
-    return (int32_t)((us - (us % per_day + per_day) % per_day) / per_day);
-}
-
 static void write_line(struct json_writer *w, const struct orders_line *l)
 {
     json_object_begin(w);
@@ -142,7 +135,7 @@ static void write_order(struct json_writer *w, const struct orders_order *o)
     put_id(w, "order_id", "", o->order_id);
     put_id(w, "order_number", "", o->number);
     put_id(w, "order_name", "#", o->number);
-    json_kv_day(w, "order_date", day_of(o->at_us));
+    json_kv_day(w, "order_date", clock_day_of_us(o->at_us));
     json_kv_seconds(w, "created_at", o->created_us);
     put_text_cents(w, "total", o->total_cents);
     json_kv_cents(w, "net_sales", o->net_cents);

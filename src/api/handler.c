@@ -3,8 +3,6 @@
  */
 #include "api/handler.h"
 
-#include <stdio.h>
-
 #include "api/errors.h"
 #include "api/request.h"
 
@@ -78,16 +76,24 @@ int handler_word(struct api_request *q, struct str word, const char *name, const
     return -1;
 }
 
+const char *handler_query_problem(enum pg_status status, const PGresult *result, const char *what, struct arena *a,
+                                  unsigned *retry_after_s)
+{
+    bool busy = status == PG_TIMEOUT || status == PG_ERROR;
+
+    *retry_after_s = busy ? RETRY_BUSY_S : RETRY_DOWN_S;
+    if (status == PG_ERROR && result != NULL)
+        return NULL;
+    return arena_printf(a, "%s is %s", what, busy ? "busy, please try again" : "not available at the moment");
+}
+
 void handler_query_failed(struct api_request *q, enum pg_status status, const PGresult *result, const char *what)
 {
-    char message[80];
+    unsigned retry_after_s;
+    const char *message = handler_query_problem(status, result, what, &q->http->arena, &retry_after_s);
 
-    if (status == PG_ERROR && result != NULL) {
+    if (message == NULL)
         error_internal(q, "statement_failed");
-        return;
-    }
-    bool busy = status == PG_TIMEOUT || status == PG_ERROR;
-    (void)snprintf(message, sizeof(message), "%s is %s", what,
-                   busy ? "busy, please try again" : "not available at the moment");
-    error_unavailable(q, message, busy ? RETRY_BUSY_S : RETRY_DOWN_S);
+    else
+        error_unavailable(q, message, retry_after_s);
 }

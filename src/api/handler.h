@@ -33,6 +33,10 @@ bool handler_has_score(struct api_request *q, const struct population_row *row);
 int handler_word(struct api_request *q, struct str word, const char *name, const char *field,
                  const char *const *allowed);
 
+/* Why a statement gave no rows, in words for the asker: `what` is busy or down, and when to try again. NULL: the
+ * server refused the statement (or no memory for the words): a bug. */
+const char *handler_query_problem(enum pg_status status, const PGresult *result, const char *what, struct arena *a,
+                                  unsigned *retry_after_s);
 /* Answers for a statement that gave no rows: 503, or 500 where the server refused it. `what` begins the message. */
 void handler_query_failed(struct api_request *q, enum pg_status status, const PGresult *result, const char *what);
 

@@ -35,13 +35,20 @@ const char *present_recommendation(double churn)
     }
 }
 
-const char *present_engagement_trend(const struct population_row *row)
+int present_engagement(const struct population_row *row)
 {
     uint64_t now = row->orders_90, before = row->orders_prev_90;
 
     if (2 * now > 3 * before)
-        return "growing";
-    return 2 * now < before ? "declining" : "stable";
+        return 1;
+    return 2 * now < before ? -1 : 0;
+}
+
+const char *present_engagement_trend(const struct population_row *row)
+{
+    static const char *const words[] = { "declining", "stable", "growing" };
+
+    return words[1 + present_engagement(row)];
 }
 
 static uint64_t words_of(const struct population *pop, const struct population_row *row)
@@ -138,9 +145,9 @@ static char *put_churn(char *p, const struct population *pop, const struct popul
     return PUT(p, "}");
 }
 
-static char *put_rfm(char *p, const struct population_row *row)
+static char *put_rfm_members(char *p, const struct population_row *row)
 {
-    p = PUT(p, "\"rfm\":{\"recency\":");
+    p = PUT(p, "\"recency\":");
     p = put_int(p, row->rfm_recency);
     p = PUT(p, ",\"frequency\":");
     p = put_int(p, row->rfm_frequency);
@@ -149,7 +156,13 @@ static char *put_rfm(char *p, const struct population_row *row)
     p = PUT(p, ",\"total\":");
     p = put_int(p, row->rfm_recency + row->rfm_frequency + row->rfm_monetary);
     p = PUT(p, ",\"group\":");
-    p = put_word(p, rfm_group_name(row->rfm_group));
+    return put_word(p, rfm_group_name(row->rfm_group));
+}
+
+static char *put_rfm(char *p, const struct population_row *row)
+{
+    p = PUT(p, "\"rfm\":{");
+    p = put_rfm_members(p, row);
     return PUT(p, "}");
 }
 
@@ -240,7 +253,7 @@ static char *put_predictions(char *p, const struct population *pop, const struct
     return PUT(p, "}");
 }
 
-static char *put_b2b(char *p, const struct population_row *row)
+static char *put_b2b_members(char *p, const struct population_row *row)
 {
     static const struct {
         unsigned flag;
@@ -250,12 +263,9 @@ static char *put_b2b(char *p, const struct population_row *row)
         { POPULATION_B2B_ORDERS, "high_order_count" },
         { POPULATION_B2B_RESELLER, "reseller_pattern" },
     };
-    double score = population_b2b_score(row);
 
-    p = PUT(p, "\"b2b\":{\"is_b2b\":");
-    p = score >= 0.5 ? PUT(p, "true") : PUT(p, "false");
-    p = PUT(p, ",\"b2b_score\":");
-    p = put_fraction(p, (unsigned)(score * 10000));
+    p = PUT(p, "\"b2b_score\":");
+    p = put_fraction(p, (unsigned)(population_b2b_score(row) * 10000));
     p = PUT(p, ",\"b2b_indicators\":[");
     for (size_t i = 0; i < sizeof(indicators) / sizeof(indicators[0]); i++) {
         if (!(row->flags & indicators[i].flag))
@@ -264,7 +274,29 @@ static char *put_b2b(char *p, const struct population_row *row)
             *p++ = ',';
         p = put_word(p, indicators[i].name);
     }
-    return PUT(p, "]}");
+    return PUT(p, "]");
+}
+
+static char *put_b2b(char *p, const struct population_row *row)
+{
+    p = PUT(p, "\"b2b\":{\"is_b2b\":");
+    p = population_b2b_score(row) >= 0.5 ? PUT(p, "true,") : PUT(p, "false,");
+    p = put_b2b_members(p, row);
+    return PUT(p, "}");
+}
+
+void present_b2b_members(struct json_writer *w, const struct population_row *row)
+{
+    char text[256];
+
+    json_raw(w, (struct str){ text, (size_t)(put_b2b_members(text, row) - text) });
+}
+
+void present_rfm_members(struct json_writer *w, const struct population_row *row)
+{
+    char text[256];
+
+    json_raw(w, (struct str){ text, (size_t)(put_rfm_members(text, row) - text) });
 }
 
 static char *put_archetype_id(char *p, const struct population *pop, const struct population_row *row)

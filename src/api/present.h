@@ -29,7 +29,11 @@ void present_campaign_item(struct buf *out, const struct dataset *d, const struc
 /* The word for population_risk_of(churn); NULL for NaN. */
 const char *present_risk_level(double churn);
 const char *present_recommendation(double churn);
-/* Orders of the last 90 days against the 90 before: "growing", "declining", "stable". */
+/* Members of an open object: b2b_score and b2b_indicators; the five of rfm. */
+void present_b2b_members(struct json_writer *w, const struct population_row *row);
+void present_rfm_members(struct json_writer *w, const struct population_row *row);
+/* Orders of the last 90 days against the 90 before: 1 growing, -1 declining, 0 stable; the same in a word. */
+int present_engagement(const struct population_row *row);
 const char *present_engagement_trend(const struct population_row *row);
 
 #endif

@@ -166,9 +166,9 @@ const struct population_archetype **present_archetypes_ranked(const struct popul
     return list;
 }
 
-static void write_top(struct json_writer *w, const struct population *p, const struct population_archetype *a)
+void present_archetype_top_members(struct json_writer *w, const struct population *p,
+                                   const struct population_archetype *a)
 {
-    json_object_begin(w);
     write_id(w, a);
     present_archetype_segments(w, "dominant_segments", a);
     json_kv_int(w, "member_count", (int64_t)a->members);
@@ -178,7 +178,6 @@ static void write_top(struct json_writer *w, const struct population *p, const s
     json_kv_cents(w, "total_ltv", a->net_cents);
     json_kv_cents(w, "avg_ltv", mean_cents(a));
     json_kv_fixed(w, "avg_churn_risk", mean(a->churn_sum, a), 4);
-    json_object_end(w);
 }
 
 bool present_archetypes_top(struct json_writer *w, const struct dataset *d, enum archetype_metric metric,
@@ -198,7 +197,9 @@ bool present_archetypes_top(struct json_writer *w, const struct dataset *d, enum
     json_key(w, "top_archetypes");
     json_array_begin(w);
     for (size_t i = 0; i < count; i++) {
-        write_top(w, p, list[i]);
+        json_object_begin(w);
+        present_archetype_top_members(w, p, list[i]);
+        json_object_end(w);
         net_cents += list[i]->net_cents;
         members += (int64_t)list[i]->members;
     }
@@ -233,16 +234,12 @@ static void write_months(struct json_writer *w, const struct population *p, cons
     json_array_end(w);
 }
 
-static void write_projection(struct json_writer *w, const struct population *p, const struct population_archetype *a,
-                             int months)
+void present_archetype_growth_members(struct json_writer *w, const struct population_archetype *a,
+                                      const struct growth *g)
 {
-    int64_t members = (int64_t)a->members;
+    int64_t members = (int64_t)a->members, net = g->acquired - g->churned;
     char key[40];
-    struct growth g;
 
-    growth_of_archetype(p, a, months, &g);
-    int64_t net = g.acquired - g.churned;
-    json_object_begin(w);
     write_id(w, a);
     present_archetype_segments(w, "dominant_segments", a);
     json_kv_int(w, "current_members", members);
@@ -252,14 +249,24 @@ static void write_projection(struct json_writer *w, const struct population *p, 
     json_kv_cents(w, "total_ltv", a->net_cents);
     json_kv_int(w, "net_change", net);
     json_kv_fixed(w, "growth_rate_pct", answer_growth_pct((double)members, (double)(members + net)), 2);
-    json_kv_int(w, "total_acquired", g.acquired);
-    json_kv_int(w, "total_churned", g.churned);
-    json_kv_fixed(w, "monthly_churn_rate_pct", 100 * g.monthly_churn_rate, 2);
+    json_kv_int(w, "total_acquired", g->acquired);
+    json_kv_int(w, "total_churned", g->churned);
+    json_kv_fixed(w, "monthly_churn_rate_pct", 100 * g->monthly_churn_rate, 2);
     json_kv_int(w, "starting_members", members);
-    snprintf(key, sizeof(key), "projected_members_month_%d", months);
+    snprintf(key, sizeof(key), "projected_members_month_%d", g->months);
     json_kv_int(w, key, members + net);
     json_kv_fixed(w, "avg_churn_risk", mean(a->churn_sum, a), 4);
-    write_months(w, p, &g, months, members);
+}
+
+static void write_projection(struct json_writer *w, const struct population *p, const struct population_archetype *a,
+                             int months)
+{
+    struct growth g;
+
+    growth_of_archetype(p, a, months, &g);
+    json_object_begin(w);
+    present_archetype_growth_members(w, a, &g);
+    write_months(w, p, &g, months, (int64_t)a->members);
     json_object_end(w);
 }
 

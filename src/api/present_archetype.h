@@ -9,6 +9,8 @@
 #include "core/json.h"
 #include "data/population.h"
 
+struct growth;
+
 /* What archetypes are ranked by; ties by id ascending. */
 enum archetype_metric {
     ARCHETYPE_TOTAL_LTV,
@@ -28,6 +30,11 @@ void present_archetype_segments(struct json_writer *w, const char *key, const st
 /* CONTRACT 11.1. */
 void present_archetype(struct json_writer *w, const struct dataset *d, const struct population_archetype *a);
 
+/* Members of an open object: those of an entry of CONTRACT 11.2; of an entry of 11.3, without its months. */
+void present_archetype_top_members(struct json_writer *w, const struct population *p,
+                                   const struct population_archetype *a);
+void present_archetype_growth_members(struct json_writer *w, const struct population_archetype *a,
+                                      const struct growth *g);
 /* The `limit` archetypes that are greatest by the metric, descending; their number in *count. NULL: no memory. */
 const struct population_archetype **present_archetypes_ranked(const struct population *p,
                                                               enum archetype_metric metric, size_t limit,

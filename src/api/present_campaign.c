@@ -7,28 +7,32 @@
 #include "api/present.h"
 #include "api/present_archetype.h"
 #include "api/search_request.h"
-#include "data/select.h"
 #include "data/topn.h"
 
-/* What a value is sorted by, and what that is in the unit of the score. */
-static const struct {
-    enum population_order order;
-    double unit;
-} values[] = {
-    [CAMPAIGN_AT_RISK] = { POPULATION_BY_IMPACT, 0.01 },
-    [CAMPAIGN_KEPT] = { POPULATION_BY_KEPT, 0.01 },
-    [CAMPAIGN_FUTURE] = { POPULATION_BY_CLV, 1 },
-    [CAMPAIGN_ORDERS_KEPT] = { POPULATION_BY_ORDERS_KEPT, 1 },
+/* What a value is sorted by. */
+static const enum population_order orders[] = {
+    [CAMPAIGN_AT_RISK] = POPULATION_BY_IMPACT,
+    [CAMPAIGN_KEPT] = POPULATION_BY_KEPT,
+    [CAMPAIGN_FUTURE] = POPULATION_BY_CLV,
+    [CAMPAIGN_ORDERS_KEPT] = POPULATION_BY_ORDERS_KEPT,
 };
+
+/* Sort values of money are in cents, but that of predicted CLV. */
+static double unit_of(enum population_order order)
+{
+    return order == POPULATION_BY_LTV || order == POPULATION_BY_IMPACT || order == POPULATION_BY_KEPT ? 0.01 : 1;
+}
 
 /* Everyone with a score whom the rule names. */
 static struct select_query query_of(const struct campaign_request *r)
 {
-    const struct campaign_rule *rule = campaign_rule(r->type);
-    struct select_query q = { .filters = { .is_b2b = -1, .churn = { .has_least = true, .least = 0 } },
-                              .sort = values[rule->value].order,
+    const struct campaign_rule *rule = r->rule;
+    struct select_query q = { .filters = { .is_b2b = -1, .churn = r->churn },
+                              .sort = r->by_order ? r->order : orders[rule->value],
                               .limit = r->target_size };
 
+    if (!q.filters.churn.has_least) /* 0 leaves out who has no score */
+        q.filters.churn = (struct select_range_f64){ true, r->churn.has_most, 0, r->churn.most };
     for (unsigned axis = 0; axis < POPULATION_AXES; axis++)
         q.filters.axis_words[axis] = rule->words[axis];
     q.filters.orders = (struct select_range_i64){ .has_least = rule->min_orders > 0, .least = rule->min_orders };
@@ -36,38 +40,42 @@ static struct select_query query_of(const struct campaign_request *r)
     return q;
 }
 
-static void write_customers(struct json_writer *w, const struct dataset *d, const struct campaign_request *r,
-                            const struct select_result *best)
+bool campaign_choose(const struct population *p, const struct campaign_request *r, struct arena *a,
+                     struct campaign_choice *c)
 {
-    enum campaign_value value = campaign_rule(r->type)->value;
+    struct select_query query = query_of(r);
+
+    *c = (struct campaign_choice){ .order = query.sort, .unit = unit_of(query.sort) };
+    if (!select_run(p, &query, a, &c->best))
+        return false;
+    for (size_t i = 0; i < c->best.count; i++) {
+        c->ltv_cents += p->ltv_cents[c->best.rows[i]];
+        c->churn += (double)p->churn[c->best.rows[i]];
+    }
+    c->churn = answer_ratio(c->churn, (double)c->best.count);
+    return true;
+}
+
+void present_campaign_customers(struct json_writer *w, const struct dataset *d, const struct campaign_choice *c)
+{
     const struct population *p = d->population;
 
     json_key(w, "recommended_customers");
     json_array_begin(w);
-    for (size_t i = 0; i < best->count; i++) {
+    for (size_t i = 0; i < c->best.count; i++) {
         if (i > 0)
             buf_add_char(w->out, ',');
-        present_campaign_item(w->out, d, &p->rows[best->rows[i]],
-                              values[value].unit * select_sort_value(p, values[value].order, best->rows[i]));
+        present_campaign_item(w->out, d, &p->rows[c->best.rows[i]],
+                              c->unit * select_sort_value(p, c->order, c->best.rows[i]));
     }
     json_array_end(w);
 }
 
-struct list_totals {
-    int64_t ltv_cents;
-    double churn; /* mean */
-};
-
-static struct list_totals total_of(const struct population *p, const struct select_result *best)
+void present_campaign_totals(struct json_writer *w, const struct campaign_choice *c)
 {
-    struct list_totals t = { 0, 0 };
-
-    for (size_t i = 0; i < best->count; i++) {
-        t.ltv_cents += p->ltv_cents[best->rows[i]];
-        t.churn += (double)p->churn[best->rows[i]];
-    }
-    t.churn = answer_ratio(t.churn, (double)best->count);
-    return t;
+    json_kv_cents(w, "total_ltv", c->ltv_cents);
+    json_kv_fixed(w, "avg_ltv", answer_ratio((double)c->ltv_cents / 100, (double)c->best.count), 2);
+    json_kv_fixed(w, "avg_churn_risk", c->churn, 4);
 }
 
 /* False: no memory. */
@@ -93,42 +101,32 @@ static bool write_archetypes(struct json_writer *w, const struct population *p, 
     return true;
 }
 
-static void write_aggregates(struct json_writer *w, const struct campaign_request *r, const struct list_totals *t,
-                             size_t count)
-{
-    json_key(w, "aggregate_metrics");
-    json_object_begin(w);
-    json_kv_cents(w, "total_ltv", t->ltv_cents);
-    json_kv_fixed(w, "avg_ltv", answer_ratio((double)t->ltv_cents / 100, (double)count), 2);
-    json_kv_fixed(w, "avg_churn_risk", t->churn, 4);
-    json_kv_fixed(w, "min_ltv_filter", r->min_ltv, 2);
-    json_object_end(w);
-}
-
 bool present_campaign(struct json_writer *w, const struct dataset *d, const struct campaign_request *r,
                       struct arena *a)
 {
     const struct population *p = d->population;
-    struct select_query query = query_of(r);
-    struct select_result best;
+    struct campaign_choice c;
 
-    if (!select_run(p, &query, a, &best))
+    if (!campaign_choose(p, r, a, &c))
         return false;
-    struct list_totals t = total_of(p, &best);
     json_object_begin(w);
-    json_kv_cstr(w, "campaign_type", campaign_type_name(r->type));
+    json_kv_cstr(w, "campaign_type", r->rule->name);
     json_kv_int(w, "target_size_requested", (int64_t)r->target_size);
-    json_kv_int(w, "recommendations_count", (int64_t)best.count);
-    write_customers(w, d, r, &best);
-    write_aggregates(w, r, &t, best.count);
-    if (!write_archetypes(w, p, &best, a))
+    json_kv_int(w, "recommendations_count", (int64_t)c.best.count);
+    present_campaign_customers(w, d, &c);
+    json_key(w, "aggregate_metrics");
+    json_object_begin(w);
+    present_campaign_totals(w, &c);
+    json_kv_fixed(w, "min_ltv_filter", r->min_ltv, 2);
+    json_object_end(w);
+    if (!write_archetypes(w, p, &c.best, a))
         return false;
-    json_kv_cstr(w, "campaign_recommendations", campaign_rule(r->type)->advice);
+    json_kv_cstr(w, "campaign_recommendations", r->rule->advice);
     json_kv_int(w, "target_size", (int64_t)r->target_size);
     json_kv_fixed(w, "min_ltv_filter", r->min_ltv, 2);
-    json_kv_cents(w, "total_potential_ltv", t.ltv_cents);
-    json_kv_fixed(w, "avg_churn_risk", t.churn, 4);
-    json_kv_int(w, "candidates_found", (int64_t)best.total_matches);
+    json_kv_cents(w, "total_potential_ltv", c.ltv_cents);
+    json_kv_fixed(w, "avg_churn_risk", c.churn, 4);
+    json_kv_int(w, "candidates_found", (int64_t)c.best.total_matches);
     answer_provenance(w, d);
     json_object_end(w);
     return true;

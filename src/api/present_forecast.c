@@ -1,5 +1,5 @@
 /*
- * present_forecast: see the header. Amounts are rounded to cents month by month, and sums are of those.
+ * present_forecast: see the header.
  */
 #include "api/present_forecast.h"
 
@@ -8,6 +8,7 @@
 
 #include "api/answer.h"
 #include "api/growth.h"
+#include "api/revenue.h"
 
 static void write_growth_months(struct json_writer *w, const struct population *p, const struct growth *g)
 {
@@ -84,31 +85,6 @@ void present_growth_projection(struct json_writer *w, const struct dataset *d, i
     json_object_end(w);
 }
 
-/* A revenue forecast in cents. */
-struct revenue {
-    int months;
-    int64_t total;
-    int64_t existing[POPULATION_MONTHS_AHEAD], fresh[POPULATION_MONTHS_AHEAD];
-    struct forecast_revenue f;
-};
-
-static int64_t cents_of(const struct revenue *r, int m)
-{
-    return r->existing[m] + r->fresh[m];
-}
-
-static void compute(const struct population *p, int months, struct revenue *r)
-{
-    forecast_revenue(p->model, p->outlook, p->header->as_of_day, months, &r->f);
-    r->months = months;
-    r->total = 0;
-    for (int m = 0; m < months; m++) {
-        r->existing[m] = answer_cents(r->f.month[m].existing);
-        r->fresh[m] = answer_cents(r->f.month[m].new_customers);
-        r->total += cents_of(r, m);
-    }
-}
-
 static void write_breakdown(struct json_writer *w, const struct population *p, const struct revenue *r)
 {
     int64_t cumulative = p->totals->net_cents;
@@ -116,15 +92,15 @@ static void write_breakdown(struct json_writer *w, const struct population *p, c
     json_key(w, "monthly_breakdown");
     json_array_begin(w);
     for (int m = 0; m < r->months; m++) {
-        const struct forecast_revenue_month *month = &r->f.month[m];
+        const struct forecast_revenue_month *month = &r->forecast.month[m];
 
-        cumulative += cents_of(r, m);
+        cumulative += revenue_month_cents(r, m);
         json_object_begin(w);
         answer_month(w, p, m + 1);
-        json_kv_cents(w, "monthly_revenue", cents_of(r, m));
+        json_kv_cents(w, "monthly_revenue", revenue_month_cents(r, m));
         json_kv_cents(w, "cumulative_revenue", cumulative);
-        json_kv_cents(w, "existing_customers_revenue", r->existing[m]);
-        json_kv_cents(w, "new_customers_revenue", r->fresh[m]);
+        json_kv_cents(w, "existing_customers_revenue", r->existing_cents[m]);
+        json_kv_cents(w, "new_customers_revenue", r->new_cents[m]);
         json_kv_fixed(w, "seasonal_factor", month->season, 2);
         answer_amounts(w, "interval_80", month->interval.low, month->interval.high);
         json_object_end(w);
@@ -139,12 +115,12 @@ static void write_forecasts(struct json_writer *w, const struct revenue *r, cons
     json_key(w, "monthly_forecasts");
     json_array_begin(w);
     for (int m = 0; m < r->months; m++) {
-        cumulative += cents_of(r, m);
+        cumulative += revenue_month_cents(r, m);
         json_object_begin(w);
         json_kv_int(w, "month", m + 1);
         json_kv_int(w, "active_customers", g->month[m].active);
-        json_kv_fixed(w, "estimated_orders", r->f.month[m].orders, 1);
-        json_kv_cents(w, "monthly_revenue", cents_of(r, m));
+        json_kv_fixed(w, "estimated_orders", r->forecast.month[m].orders, 1);
+        json_kv_cents(w, "monthly_revenue", revenue_month_cents(r, m));
         json_kv_cents(w, "cumulative_revenue", cumulative);
         json_object_end(w);
     }
@@ -169,23 +145,23 @@ void present_revenue_forecast(struct json_writer *w, const struct dataset *d, in
     struct revenue r;
     struct growth g;
 
-    compute(p, months, &r);
+    revenue_of_all(p, months, &r);
     growth_of_all(p, months, &g);
     json_object_begin(w);
     json_kv_int(w, "timeframe_months", months);
     json_kv_cents(w, "current_total_ltv", now);
-    json_kv_cents(w, "projected_total_ltv", now + r.total);
-    json_kv_cents(w, "revenue_increase", r.total);
-    json_kv_fixed(w, "growth_rate_pct", answer_growth_pct((double)now, (double)(now + r.total)), 2);
+    json_kv_cents(w, "projected_total_ltv", now + r.total_cents);
+    json_kv_cents(w, "revenue_increase", r.total_cents);
+    json_kv_fixed(w, "growth_rate_pct", answer_growth_pct((double)now, (double)(now + r.total_cents)), 2);
     write_breakdown(w, p, &r);
     write_revenue_assumptions(w, p);
     json_kv_cstr(w, "note", "Net sales of existing and expected new customers");
-    answer_amounts(w, "interval_80", r.f.interval.low, r.f.interval.high);
+    answer_amounts(w, "interval_80", r.forecast.interval.low, r.forecast.interval.high);
     answer_revenue_backtest(w, p->model);
     json_kv_int(w, "forecast_months", months);
     json_kv_int(w, "starting_customers", (int64_t)p->totals->active);
-    json_kv_cents(w, "projected_total_revenue", r.total);
-    json_kv_fixed(w, "avg_monthly_revenue", (double)r.total / 100 / months, 2);
+    json_kv_cents(w, "projected_total_revenue", r.total_cents);
+    json_kv_fixed(w, "avg_monthly_revenue", (double)r.total_cents / 100 / months, 2);
     write_forecasts(w, &r, &g);
     answer_provenance(w, d);
     json_object_end(w);

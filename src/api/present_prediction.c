@@ -66,7 +66,7 @@ static const char *word_of(const struct population *p, const struct population_r
     return axes_vocab_word(axis, (unsigned)(p->words[population_row_index(p, row)] >> 4 * axis) & 15);
 }
 
-static void write_risk_factors(struct json_writer *w, const struct reason *reasons, unsigned count)
+void present_risk_factors(struct json_writer *w, const struct reason *reasons, unsigned count)
 {
     json_key(w, "risk_factors");
     json_array_begin(w);
@@ -89,7 +89,7 @@ void present_churn_risk(struct json_writer *w, const struct dataset *d, const st
     json_kv_fixed(w, "churn_probability", (double)row->churn, 4);
     json_kv_int(w, "horizon_days", p->header->settings.churn_horizon_days);
     json_kv_fixed(w, "p_alive", (double)row->p_alive, 4);
-    write_risk_factors(w, reasons, count);
+    present_risk_factors(w, reasons, count);
     json_key(w, "factors");
     json_object_begin(w);
     json_kv_int(w, "recency_days", population_days_since(p, row));
@@ -147,16 +147,32 @@ static void write_pattern(struct json_writer *w, const struct population *p, con
     json_object_end(w);
 }
 
+static void format_advice(const struct nextorder *next, char text[PREDICTION_ADVICE_SIZE])
+{
+    if (!next->dated)
+        snprintf(text, PREDICTION_ADVICE_SIZE, "No order is to be expected within a year; try a win-back campaign");
+    else if (next->low_days <= 1)
+        snprintf(text, PREDICTION_ADVICE_SIZE, "Reach out now, at the start of the likely window");
+    else
+        snprintf(text, PREDICTION_ADVICE_SIZE, "Reach out in %d days, at the start of the likely window",
+                 next->low_days);
+}
+
+void prediction_advice(const struct population *p, const struct population_row *row,
+                       char text[PREDICTION_ADVICE_SIZE])
+{
+    struct mbg_history h = history_of(p, row);
+    struct nextorder next;
+
+    nextorder_predict(p->model, &h, &next);
+    format_advice(&next, text);
+}
+
 static void write_advice(struct json_writer *w, const struct nextorder *next)
 {
-    char text[96];
+    char text[PREDICTION_ADVICE_SIZE];
 
-    if (!next->dated)
-        snprintf(text, sizeof(text), "No order is to be expected within a year; try a win-back campaign");
-    else if (next->low_days <= 1)
-        snprintf(text, sizeof(text), "Reach out now, at the start of the likely window");
-    else
-        snprintf(text, sizeof(text), "Reach out in %d days, at the start of the likely window", next->low_days);
+    format_advice(next, text);
     json_kv_cstr(w, "recommendation", text);
 }
 
@@ -254,6 +270,16 @@ static int64_t cumulative_cents(const struct ltv *l, const struct population_row
     for (int i = 0; i < m; i++)
         sum += l->orders[i];
     return population_net_cents(row) + answer_cents(m == l->months ? l->increase : sum * l->value);
+}
+
+void prediction_ltv(const struct population *p, const struct population_row *row, int months, int64_t *now_cents,
+                    int64_t *then_cents)
+{
+    struct ltv l;
+
+    compute_ltv(p, row, months, &l);
+    *now_cents = population_net_cents(row);
+    *then_cents = cumulative_cents(&l, row, months);
 }
 
 static double retention(const struct ltv *l, int m)

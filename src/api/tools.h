@@ -15,9 +15,12 @@
 #include "api/auth.h"
 #include "api/params.h"
 #include "core/json.h"
+#include "core/metrics.h"
+#include "data/sql.h"
+#include "net/pg.h"
 
 struct api_request;
-struct dataset;
+struct pgpool_query;
 struct population_row;
 struct tool_call;
 
@@ -111,9 +114,13 @@ struct tool_call {
     unsigned retry_after_s;
     struct params faults;
 
-    struct json_writer w; /* of the result, for `run` */
-    void *state;          /* of `run` */
-    uint64_t start_ns;
+    struct json_writer w;           /* of the result, for `run` */
+    void *state;                    /* of `run` */
+    uint64_t start_ns, deadline_ns; /* deadline 0: that of the request */
+    struct pgpool_query *statement;
+    const char *what;
+    void (*work_out)(struct tool_call *c);
+    void (*on_rows)(struct tool_call *c, const PGresult *r);
 };
 
 void tool_start(struct tool_call *c);
@@ -124,9 +131,28 @@ void tool_answer_error(struct tool_call *c);
 void tool_end(struct tool_call *c);        /* the result is written */
 void tool_fail_fault(struct tool_call *c); /* with what is in `faults` */
 void tool_fail_missing(struct tool_call *c, const char *resource, struct str identifier);
+/* A detail only the asker knows: a fault of the field, and `advice` as the message. */
+void tool_fail_incomplete(struct tool_call *c, const char *field, const char *advice);
 void tool_fail_unavailable(struct tool_call *c, const char *message, unsigned retry_after_s);
 void tool_fail_memory(struct tool_call *c);
 void tool_fail_bug(struct tool_call *c, const char *word);
+/*
+ * An answer of CONTRACT 17.3: {"query_type": …, "answer": {…}}. Between the two stand its members; the end adds the
+ * sentence as `summary` and `message`, and ends the call.
+ */
+void tool_answer_begin(struct tool_call *c, enum metric_nl type);
+void tool_answer_end(struct tool_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * Answers `question`, what is asked in a text that tells it apart, from the cache, or calls `work_out`, whose result
+ * is kept.
+ */
+void tool_cached(struct tool_call *c, const char *question, enum metric_cache_type type,
+                 void (*work_out)(struct tool_call *c));
+/* Tool and arguments as such a text, in the arena; NULL: no memory. */
+const char *tool_question(struct tool_call *c);
+/* Sends a statement; `on_rows` ends the call. `what` names the service in a failure: "Order history". */
+void tool_query(struct tool_call *c, enum sql_id statement, const char *const *values, const char *what,
+                void (*on_rows)(struct tool_call *c, const PGresult *r));
 /* Arguments, checked before: as given, else the initial value; STR_NONE: not given. */
 int64_t tool_int(const struct tool_call *c, const char *name);
 double tool_number(const struct tool_call *c, const char *name);
@@ -145,5 +171,24 @@ void tool_archetype(struct tool_call *c);
 void tool_segment_trend(struct tool_call *c);
 void tool_churn_risk(struct tool_call *c);
 void tool_campaign_segments(struct tool_call *c);
+/* Those that answer with an answer of CONTRACT 17.3. */
+void tool_query_customers(struct tool_call *c); /* tools_customers.c */
+void tool_query_segments(struct tool_call *c);  /* tools_segments.c */
+void tool_forecast(struct tool_call *c);        /* tools_forecast.c */
+void tool_campaign(struct tool_call *c);        /* tools_campaign.c */
+void tool_recommendations(struct tool_call *c);
+void tool_products(struct tool_call *c); /* tools_products.c */
+/* The part of query_customers about one (tools_customer.c). */
+void tools_customer_individual(struct tool_call *c);
+
+/* Words of their arguments, in the order of their meanings; those that are not const are filled by the init. */
+extern const char *const tools_info_words[], *const tools_segments_words[], *const tools_segments_sorts[],
+                                                                                *const tools_trend_words[],
+                                                                                    *const tools_risk_words[],
+                                                                                        *const tools_priority_words[];
+extern const char *tools_analysis_words[], *tools_metric_words[], *tools_advice_words[];
+void tools_customers_init(void);
+void tools_forecast_init(void);
+void tools_campaign_init(void);
 
 #endif

@@ -71,6 +71,13 @@ void clock_civil_of(int32_t day, int *year, int *month, int *mday)
     *year = (int)(era * 400) + year_of_era + (*month <= 2);
 }
 
+int32_t clock_day_of_us(int64_t us)
+{
+    const int64_t per_day = 86400 * CLOCK_US_PER_S;
+
+    return (int32_t)((us - (us % per_day + per_day) % per_day) / per_day);
+}
+
 int32_t clock_months_before(int32_t day, unsigned months)
 {
     int year, month, mday, count;

@@ -22,6 +22,7 @@ int32_t clock_today(void);      /* day number, UTC */
 
 int32_t clock_day_of(int year, int month, int day);
 void clock_civil_of(int32_t day, int *year, int *month, int *mday);
+int32_t clock_day_of_us(int64_t us); /* of a time in microseconds since 1970 */
 /* So many calendar months earlier; the 31st becomes the last day of a shorter month. */
 int32_t clock_months_before(int32_t day, unsigned months);
 int clock_weekday_of(int32_t day); /* 0 = Monday … 6 = Sunday */

@@ -66,8 +66,9 @@ void json_cents(struct json_writer *w, int64_t cents); /* money */
 void json_fixed(struct json_writer *w, double v,
                 int decimals);                      /* fractions 4, percents and computed money 2; not finite: null */
 void json_str(struct json_writer *w, struct str s); /* escaped; invalid UTF-8 bytes become U+FFFD */
-void json_cstr(struct json_writer *w, const char *s);      /* NULL: null */
-void json_raw(struct json_writer *w, struct str fragment); /* a finished JSON value */
+void json_cstr(struct json_writer *w, const char *s);         /* NULL: null */
+void json_raw(struct json_writer *w, struct str fragment);    /* a finished JSON value */
+void json_value(struct json_writer *w, const struct json *n); /* one that was read, numbers as written */
 /* A key and its value in one call. */
 void json_kv_null(struct json_writer *w, const char *key);
 void json_kv_bool(struct json_writer *w, const char *key, bool v);

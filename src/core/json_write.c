@@ -258,6 +258,47 @@ void json_cstr(struct json_writer *w, const char *s)
         json_str(w, str_from(s));
 }
 
+static void write_members(struct json_writer *w, const struct json *n)
+{
+    for (const struct json *m = n->first; m != NULL; m = m->next) {
+        if (n->type == JSON_OBJECT) {
+            json_str(w, m->key);
+            buf_add_char(w->out, ':');
+            w->comma = false;
+        }
+        json_value(w, m);
+    }
+}
+
+/* As deep as what was read: JSON_MAX_DEPTH. */
+void json_value(struct json_writer *w, const struct json *n)
+{
+    switch (n->type) {
+    case JSON_NULL:
+        json_null(w);
+        break;
+    case JSON_BOOL:
+        json_bool(w, n->boolean);
+        break;
+    case JSON_NUMBER:
+        json_raw(w, n->text);
+        break;
+    case JSON_STRING:
+        json_str(w, n->text);
+        break;
+    case JSON_ARRAY:
+        json_array_begin(w);
+        write_members(w, n);
+        json_array_end(w);
+        break;
+    case JSON_OBJECT:
+        json_object_begin(w);
+        write_members(w, n);
+        json_object_end(w);
+        break;
+    }
+}
+
 void json_kv_null(struct json_writer *w, const char *key)
 {
     put_member(w, key, "null", 4);

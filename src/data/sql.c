@@ -99,6 +99,10 @@ static const struct pg_statement statements[SQL_COUNT] = {
                                   " FROM page p LEFT JOIN line l ON l.order_id = p.order_id AND l.shown AND place <= "
                                   "$8::bigint"
                                   " ORDER BY place, id LIMIT $9::bigint" },
+    [SQL_ARCHETYPE_CATEGORIES] = { .name = "archetype_categories",
+                                   .metric = METRIC_QUERY_ARCHETYPE_CATEGORIES,
+                                   .params = SQL_AC_PARAMS,
+                                   .sql = sql_products_archetypes },
     [SQL_KEYS_VERSION] = { .name = "api_keys_version",
                            .metric = METRIC_QUERY_API_KEYS_VERSION,
                            .sql = "SELECT coalesce(max(version), 0) FROM api_keys_version" },

@@ -11,8 +11,9 @@
 
 enum sql_id {
     SQL_CUSTOMER_ORDERS,
-    SQL_KEYS_VERSION, /* of the key table */
-    SQL_KEYS_ALL,     /* what a keyring holds */
+    SQL_ARCHETYPE_CATEGORIES, /* what the members of archetypes buy most of */
+    SQL_KEYS_VERSION,         /* of the key table */
+    SQL_KEYS_ALL,             /* what a keyring holds */
     SQL_KEYS_LIST,
     SQL_KEY_GET,
     SQL_KEY_CREATE,
@@ -70,6 +71,19 @@ enum sql_customer_orders_column {
     SQL_CO_DISCOUNT,
     SQL_CO_REFUNDS,
     SQL_CO_COLUMNS
+};
+
+/* Of SQL_ARCHETYPE_CATEGORIES: a row an archetype that bought anything with a category. */
+enum sql_archetype_categories_param {
+    SQL_AC_IDS,  /* array of archetype ids */
+    SQL_AC_FROM, /* orders from this day … */
+    SQL_AC_BEFORE,
+    SQL_AC_PARAMS
+};
+enum sql_archetype_categories_column {
+    SQL_AC_ARCHETYPE,
+    SQL_AC_CATEGORY, /* of the highest net sales */
+    SQL_AC_COLUMNS
 };
 
 /* Of SQL_KEYS_ALL: a row a key; one row with no id when there are none. */

@@ -131,3 +131,14 @@ const char sql_products_single[] = LINES
     " ORDER BY CASE (SELECT sort FROM asked) WHEN 'customer_count' THEN count(customer_id)::float8"
     " WHEN 'units_sold' THEN sum(units)::float8 ELSE sum(net)::float8 END DESC, product_id"
     " LIMIT (SELECT items FROM asked)";
+
+/* Other parameters than the analyses: enum sql_archetype_categories_param. */
+const char sql_products_archetypes[] =
+    "WITH member AS MATERIALIZED (SELECT customer_id::bigint AS customer_id, CASE WHEN archetype_l1_id = ANY "
+    "($1::text[]) THEN archetype_l1_id ELSE archetype_l2_id END AS archetype FROM fact_customer_current"
+    " WHERE archetype_l1_id = ANY ($1::text[]) OR archetype_l2_id = ANY ($1::text[])), "
+    "sold AS (SELECT archetype, btrim(category) COLLATE \"C\" AS category,"
+    " sum(coalesce(line_item_sales, 0) - abs(coalesce(line_item_refunds, 0))) AS net"
+    " FROM combined_sales JOIN member USING (customer_id)"
+    " WHERE order_date >= $2::date AND order_date < $3::date AND btrim(category) <> '' GROUP BY 1, 2) "
+    "SELECT DISTINCT ON (archetype) archetype, category FROM sold ORDER BY archetype, net DESC, category";

@@ -163,6 +163,20 @@ def test_refusals(history):
     assert history.get("/api/mcp/customer/11/orders", key=None).status == 401
 
 
+def test_last_orders_by_tool(history):
+    def ask(customer):
+        return history.post("/api/mcp/query", {"tool_name": "query_customers", "parameters": {
+            "scope": "individual", "customer_id": customer, "info": "purchase_history"}})
+    result = ask("13").json()["result"]
+    told, route = result["answer"], history.get("/api/mcp/customer/13/orders?limit=10").json()
+    assert result["query_type"] == "customer_purchase_history" and told["customer_id"] == "13"
+    assert told["orders"] == [{k: o[k] for k in ("order_name", "order_date", "total", "product_count")} for o in route["orders"]]
+    assert len(told["orders"]) == 10 and told["total_orders"] == route["total_orders"]
+    assert told["last_purchase_date"] == route["orders"][0]["order_date"]
+    assert {"lifetime_value", "order_count", "churn_risk", "archetype_id"} <= told["profile"].keys()
+    assert ask("4711").status == 404
+
+
 def test_tag_and_head(history):
     first = history.get("/api/mcp/customer/11/orders")
     tag = first.headers["etag"]

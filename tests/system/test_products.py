@@ -234,3 +234,39 @@ def test_nothing_in_the_period(market):
     answer = ask(market, "revenue_by_category", "?segment=purchase_frequency:power_buyer&months=1")
     if answer["count"] == 0:
         assert answer["categories"] == [] and answer["top_category"] == "N/A" and answer["insights"] == []
+
+
+def call(instance, tool, **arguments):
+    answer = instance.post("/api/mcp/query", {"tool_name": tool, "parameters": arguments})
+    assert answer.status == 200, answer.body
+    return answer.json()["result"]
+
+
+@pytest.mark.parametrize("analysis", ANALYSES)
+def test_the_tool_answers_the_same(market, analysis):
+    result = call(market, "analyze_products", analysis_type=analysis, timeframe_months=12, limit=7)
+    told, route = result["answer"], ask(market, analysis, "?months=12&limit=7")
+    assert result["query_type"] == analysis and told["summary"] == told["message"] and told["insights"]
+    assert {k: v for k, v in route.items() if k not in ("data_version", "insights")}.items() <= told.items()
+
+
+def test_the_tool_is_cached_and_refuses(market):
+    arguments = {"analysis_type": "revenue_by_category", "segment": "lifecycle:active"}
+    assert call(market, "analyze_products", **arguments) == call(market, "analyze_products", **arguments)
+    for wrong, status in (({"segment": "lifecycle:x"}, 422), ({"segment": "arch_000000000000"}, 404),
+                          ({"sort_by": "growth_rate"}, 422), ({"timeframe_months": 61}, 422), ({"analysis_type": "x"}, 422)):
+        assert market.post("/api/mcp/query", {"tool_name": "analyze_products", "parameters": wrong}).status == status, wrong
+
+
+def test_what_archetypes_buy(market):
+    found = collections.defaultdict(set)
+    for c in market.post("/api/mcp/search", {"filters": {}, "limit": 1000}).json()["customers"]:
+        found[c["archetype_id"]].add(c["customer_id"])
+    told = call(market, "query_segments", analysis="product_affinity", limit=50)
+    assert told["query_type"] == "product_affinity"
+    archetypes = told["answer"]["archetypes"]
+    assert {a["archetype_id"] for a in archetypes} == set(found)
+    for a in archetypes:
+        bought = by_category(x for x in lines() if x.customer and str(x.customer) in found[a["archetype_id"]])
+        best = min(bought, key=lambda c: (-round(net(bought[c]), 2), c), default="N/A")
+        assert (a["current_members"], a["top_category"]) == (len(found[a["archetype_id"]]), best)

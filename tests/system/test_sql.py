@@ -30,7 +30,8 @@ PRODUCTS = ["revenue_by_category", "category_popularity", "category_by_customer_
             "individual_product_performance"]
 VALUES.update({name: ["2023-01-01", "2024-01-01", "2023-01-01", None, None, None, "revenue", 100] for name in PRODUCTS})
 # Statements that may scan: analyses over all customers, all keys, a table of one row.
-WHOLE_PERIOD = {"api_keys_version", "api_keys_all", "api_keys_list", *PRODUCTS}
+VALUES["archetype_categories"] = ["{arch_15766796030}", "2023-01-01", "2024-01-01"]
+WHOLE_PERIOD = {"archetype_categories", "api_keys_version", "api_keys_all", "api_keys_list", *PRODUCTS}
 
 
 def statements():
@@ -59,6 +60,9 @@ def large(postgres_server):
             INSERT INTO api_keys (key_hash, key_prefix, name, scopes, expires_at)
             SELECT md5(g::text) || md5((-g)::text), 'pk_live_xy', 'key ' || g, '{read}', now() + interval '1 year'
             FROM generate_series(1, 20000) g""")
+        cursor.execute("""
+            INSERT INTO fact_customer_current (customer_id, store_id, archetype_l1_id, last_updated)
+            SELECT g, 'default', 'arch_' || 15766796028 + g %% 50, now() FROM generate_series(1, %s) g""" % CUSTOMERS)
         cursor.execute("ANALYZE")
         cursor.execute("SET plan_cache_mode = force_generic_plan")  # what a prepared statement ends up with
     yield connection
