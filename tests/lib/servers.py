@@ -120,25 +120,25 @@ class Postgres(Server):
         out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.pid())], capture_output=True, text=True).stdout
         return [self.pid()] + [int(p) for p in out.split()]
 
-    def freeze(self):
-        """All its processes stand still: connections are accepted by the kernel and never answered."""
-        for pid in self._family():
-            os.kill(pid, signal.SIGSTOP)
-
-    def resume(self):
-        for pid in self._family():
-            try:
-                os.kill(pid, signal.SIGCONT)
-            except ProcessLookupError:
-                pass
-
-    def kill(self):
+    def _signal_family(self, number):
+        """To all that live: a backend may end between being listed and being signalled."""
         family = self._family()
         for pid in family:
             try:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
             except ProcessLookupError:
                 pass
+        return family
+
+    def freeze(self):
+        """All its processes stand still: connections are accepted by the kernel and never answered."""
+        self._signal_family(signal.SIGSTOP)
+
+    def resume(self):
+        self._signal_family(signal.SIGCONT)
+
+    def kill(self):
+        family = self._signal_family(signal.SIGKILL)
         self.process.wait(10)
         wait_until(lambda: not any(pathlib.Path(f"/proc/{p}").exists() for p in family), 10, "PostgreSQL gone")
 

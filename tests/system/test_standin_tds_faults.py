@@ -38,7 +38,7 @@ class Pymssql:
     def __init__(self, source):
         self.connection = pymssql.connect(server=source.host, port=source.port, user=source.user, password=source.password,
                                           database=source.database, tds_version="7.3", autocommit=True,
-                                          timeout=self.timeout, login_timeout=1)
+                                          timeout=self.timeout, login_timeout=int(3 * FACTOR))
 
 
 class Pytds:
@@ -46,7 +46,7 @@ class Pytds:
 
     def __init__(self, source):
         self.connection = pytds.connect(source.host, source.database, source.user, source.password, port=source.port,
-                                        autocommit=True, timeout=0.3, login_timeout=0.5)
+                                        autocommit=True, timeout=FACTOR, login_timeout=3 * FACTOR)
 
 
 def ask(source, client, sql=SQL):
