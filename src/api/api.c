@@ -33,6 +33,17 @@ static bool init_constants(struct api *a)
            cidr_list_parse(&a->trusted_proxies, conf->trusted_proxies, &bad) && limits_init(&a->limits, conf);
 }
 
+/* For the probe: what is served here. */
+static void show_data(const struct api *a)
+{
+    const struct dataset *d = a->data.current;
+
+    if (d == NULL || a->env.slot == NULL)
+        return;
+    atomic_store_explicit(&a->env.slot->data_version, d->population->header->data_version, memory_order_relaxed);
+    atomic_store_explicit(&a->env.slot->synced_us, d->synced_us, memory_order_relaxed);
+}
+
 struct api *api_new(const struct api_env *env)
 {
     struct api *a = calloc(1, sizeof(*a));
@@ -57,6 +68,7 @@ struct api *api_new(const struct api_env *env)
         return NULL;
     }
     dataset_slot_init(&a->data, env->conf, env->sb);
+    show_data(a);
     return a;
 }
 
@@ -92,6 +104,7 @@ void api_tick(struct api *a)
 {
     shed_turn_ended(&a->shed, api_turn_ns(a));
     dataset_slot_tick(&a->data, a->env.conf, a->env.sb);
+    show_data(a);
     sync_wait_tick(a);
     keys_tick(a);
 }

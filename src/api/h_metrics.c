@@ -12,6 +12,7 @@
 #include "api/health.h"
 #include "api/request.h"
 #include "api/tally.h"
+#include "base/clock.h"
 #include "core/metrics.h"
 #include "core/sys.h"
 #include "model/backtest.h"
@@ -25,6 +26,7 @@ struct scrape {
     struct tally tally;
     struct tally_pool pool;
     struct sb_sync sync;
+    struct slo_report slo;
 };
 
 static double us_to_s(int64_t us)
@@ -224,6 +226,19 @@ static void render_components(struct buf *out, const struct scrape *s)
     }
 }
 
+/* Windows in which nothing was measured are left out. */
+static void render_slo(struct buf *out, const struct scrape *s, enum metric_id id)
+{
+    for (unsigned w = 0; w < SLO_WINDOWS; w++) {
+        const struct slo_level *level = &s->slo.levels[SLO_AVAILABILITY][w];
+
+        if (level->events > 0)
+            metrics_render_value(out, id, slo_window_name((enum slo_window)w),
+                                 id == METRIC_SLO_AVAILABILITY ? level->value
+                                                               : slo_budget_left(&s->slo, (enum slo_window)w));
+    }
+}
+
 /* Anything the slots do not count. */
 static void render_read(struct buf *out, const struct scrape *s, enum metric_id id)
 {
@@ -242,6 +257,10 @@ static void render_read(struct buf *out, const struct scrape *s, enum metric_id 
         return;
     case METRIC_COMPONENT_UP:
         render_components(out, s);
+        return;
+    case METRIC_SLO_AVAILABILITY:
+    case METRIC_SLO_BUDGET:
+        render_slo(out, s, id);
         return;
     case METRIC_BUILD_INFO:
         metrics_render_value(out, id, PACKAGE_VERSION, 1);
@@ -262,6 +281,7 @@ static void read_all(struct scrape *s, const struct api *a)
     health_read(&s->health, s->data, s->conf, s->sb);
     tally_processes(&s->tally, s->sb);
     tally_pool(&s->pool, s->conf, s->sb);
+    slo_report(&s->sb->slo, s->health.now_us / CLOCK_US_PER_S, &s->slo);
     (void)scoreboard_sync_read(s->sb, &s->sync); /* all zero when it cannot be read */
 }
 

@@ -18,6 +18,7 @@ const struct route routes[] = {
     { { HTTP_GET, "/admin/db/pool" }, h_db_pool, AUTH_ADMIN, 0, NULL },
     { { HTTP_GET, "/admin/cache/stats" }, h_cache_stats, AUTH_ADMIN, 0, NULL },
     { { HTTP_GET, "/admin/workers" }, h_workers, AUTH_ADMIN, 0, NULL },
+    { { HTTP_GET, "/admin/slo" }, h_slo, AUTH_ADMIN, 0, NULL },
     { { HTTP_GET, "/admin/sync-status" }, h_sync_status, AUTH_ADMIN, 0, NULL },
     { { HTTP_POST, "/admin/sync-status" }, h_sync_status, AUTH_ADMIN, 0, NULL },
     { { HTTP_POST, "/admin/sync-sales" }, h_sync_sales, AUTH_ADMIN, ROUTE_QUERY_KEY, "sync" },

@@ -81,5 +81,6 @@ void h_key_revoke(struct api_request *q);
 void h_db_pool(struct api_request *q); /* h_admin */
 void h_cache_stats(struct api_request *q);
 void h_workers(struct api_request *q);
+void h_slo(struct api_request *q);
 
 #endif

@@ -482,6 +482,16 @@ static const struct event events[EVENT_COUNT] = {
         .check = "status, error_type and request_id. 401: the key. 429, 529: too many calls. timeout: the network.",
         .fix = "Correct ANTHROPIC_API_KEY and reload, or wait: it is tried again by itself.",
     },
+    [EVENT_SLO_HISTORY_FAILED] = {
+        .name = "slo_history_failed",
+        .level = LOG_LEVEL_WARNING,
+        .message_id = "287a354c6f424c169c02296127c56e95",
+        .transition = true,
+        .meaning = "The history of the service levels could not be read or saved; measuring goes on in memory.",
+        .check = "error; df STATE_DIR; the owner of STATE_DIR/slo_history.",
+        .fix = "Make room or set the owner right: it is tried again every second, and nothing is lost unless the "
+               "server stops.",
+    },
 };
 
 const struct event *event_get(enum event_id id)

@@ -207,16 +207,33 @@ uint64_t metrics_total_where(const struct scoreboard *sb, enum metric_id id, uns
     return total;
 }
 
-void metrics_distribution(const struct scoreboard *sb, enum metric_id id, uint64_t counts[METRICS_MAX_BUCKETS + 1])
+/* `value` < 0: all of them. */
+static void distribution(const struct scoreboard *sb, enum metric_id id, unsigned dim, int value, uint64_t *counts)
 {
     const struct metrics_layout *l = &layouts[id];
     const uint64_t *sums = metrics_snapshot(sb, id);
+    unsigned inner = l->width;
 
+    for (unsigned d = dim + 1; d < 3; d++)
+        inner *= l->size[d];
     memset(counts, 0, sizeof(*counts) * (METRICS_MAX_BUCKETS + 1));
     for (unsigned i = 0; i < family_cells(id); i += l->width) {
+        if (value >= 0 && i / inner % l->size[dim] != (unsigned)value)
+            continue;
         for (unsigned k = 0; k <= l->bucket_count; k++)
             counts[k] += sums[i + k];
     }
+}
+
+void metrics_distribution(const struct scoreboard *sb, enum metric_id id, uint64_t counts[METRICS_MAX_BUCKETS + 1])
+{
+    distribution(sb, id, 0, -1, counts);
+}
+
+void metrics_distribution_where(const struct scoreboard *sb, enum metric_id id, unsigned dim, unsigned value,
+                                uint64_t counts[METRICS_MAX_BUCKETS + 1])
+{
+    distribution(sb, id, dim, (int)value, counts);
 }
 
 uint64_t metrics_slot_total(const struct sb_slot *slot, enum metric_id id)

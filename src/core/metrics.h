@@ -45,6 +45,7 @@ enum metric_dim {
     METRICS_DIM_TOOL,        /* the tools, in the order of their table */
     METRICS_DIM_TOOL_STATUS, /* enum tool_outcome of the tools */
     METRICS_DIM_NL_TYPE,     /* enum metric_nl */
+    METRICS_DIM_WINDOW,      /* enum slo_window */
     METRICS_DIM_VERSION,     /* open: gauges only */
     METRICS_DIM_COUNT
 };
@@ -254,9 +255,11 @@ enum metric_id {
     METRIC_DATA_VERSION,
     METRIC_DATA_AGE,
     METRIC_DATA_STALE,
-    METRIC_SYNC_RUNS,     /* counter: mode, status */
-    METRIC_SYNC_DURATION, /* gauge */
-    METRIC_SYNC_ROWS,     /* counter: result */
+    METRIC_SLO_AVAILABILITY, /* gauge: window */
+    METRIC_SLO_BUDGET,       /* gauge: window */
+    METRIC_SYNC_RUNS,        /* counter: mode, status */
+    METRIC_SYNC_DURATION,    /* gauge */
+    METRIC_SYNC_ROWS,        /* counter: result */
     METRIC_SYNC_LAST_SUCCESS,
     METRIC_SYNC_IN_PROGRESS,
     METRIC_MODEL_AUC,
@@ -317,6 +320,9 @@ uint64_t metrics_total_where(const struct scoreboard *sb, enum metric_id id, uns
 /* Observations of a histogram in each bucket and beyond the last, over all label combinations: bucket_count + 1 of
  * them, at most METRICS_MAX_BUCKETS + 1. */
 void metrics_distribution(const struct scoreboard *sb, enum metric_id id, uint64_t counts[METRICS_MAX_BUCKETS + 1]);
+/* The same over the combinations in which dimension `dim` (0, 1) has that value. */
+void metrics_distribution_where(const struct scoreboard *sb, enum metric_id id, unsigned dim, unsigned value,
+                                uint64_t counts[METRICS_MAX_BUCKETS + 1]);
 /* The same of one slot: what that process has counted. */
 uint64_t metrics_slot_total(const struct sb_slot *slot, enum metric_id id);
 

@@ -114,6 +114,16 @@ const struct metric metrics_table[METRIC_COUNT] = {
     [METRIC_DATA_STALE] = { .name = "data_stale",
                             .help = "1 when the data are older than STALE_AFTER_HOURS.",
                             .type = METRIC_GAUGE },
+    [METRIC_SLO_AVAILABILITY] = { .name = "slo_availability_ratio",
+                                  .help = "Half minutes in which /health answered 200, as a fraction.",
+                                  .type = METRIC_GAUGE,
+                                  .dims = { METRICS_DIM_WINDOW },
+                                  .labels = { "window" } },
+    [METRIC_SLO_BUDGET] = { .name = "slo_error_budget_remaining_ratio",
+                            .help = "What is left of the downtime allowed in the window; below 0: overspent.",
+                            .type = METRIC_GAUGE,
+                            .dims = { METRICS_DIM_WINDOW },
+                            .labels = { "window" } },
     [METRIC_SYNC_RUNS] = { .name = "sync_runs_total",
                            .help = "Sync runs that ended.",
                            .type = METRIC_COUNTER,
@@ -250,6 +260,7 @@ static const char *const integration_errors[METRIC_INTEGRATION_ERROR_KINDS] = { 
                                                                                 "timeout", "throttled", "query",
                                                                                 "schema" };
 
+static const char *const windows[SLO_WINDOWS] = { "1h", "24h", "30d" };
 static const char *const tool_names[] = { "get_customer_profile",      "search_customers",
                                           "get_archetype_stats",       "calculate_segment_trends",
                                           "predict_churn_risk",        "recommend_segments_for_campaign",
@@ -325,6 +336,7 @@ const struct metrics_words metrics_words[METRICS_DIM_COUNT] = {
     [METRICS_DIM_INTEGRATION] = WORDS(integrations),
     [METRICS_DIM_OPERATION] = WORDS(operations),
     [METRICS_DIM_INTEGRATION_ERROR] = WORDS(integration_errors),
+    [METRICS_DIM_WINDOW] = WORDS(windows),
     [METRICS_DIM_TOOL] = WORDS(tool_names),
     [METRICS_DIM_TOOL_STATUS] = WORDS(tool_statuses),
     [METRICS_DIM_NL_TYPE] = WORDS(nl_types),

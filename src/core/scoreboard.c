@@ -36,6 +36,8 @@ static void slot_clear(struct sb_slot *slot)
     atomic_store(&slot->oldest_request_ns, 0);
     atomic_store(&slot->rss_bytes, 0);
     atomic_store(&slot->private_bytes, 0);
+    atomic_store(&slot->data_version, 0);
+    atomic_store(&slot->synced_us, 0);
     atomic_store(&slot->connections, 0);
     atomic_store(&slot->active_connections, 0);
     atomic_store(&slot->in_flight, 0);

@@ -24,10 +24,11 @@
 #include <sys/types.h>
 
 #include "core/limit.h"
+#include "core/slo.h"
 
 #define SB_MAGIC 0x31444e4f52544150ULL /* "PATROND1" */
 #ifndef SB_LAYOUT
-#define SB_LAYOUT 6 /* raised with every change of the structs below */
+#define SB_LAYOUT 7 /* raised with every change of the structs below */
 #endif
 #define SB_SLOTS     160
 #define SB_COUNTERS  12288
@@ -80,6 +81,8 @@ struct sb_slot {
     _Alignas(64) struct sb_text doing;
     /* from here on the layout's own. Gauges: written by the owner, cleared by the master when it reaps */
     _Alignas(64) _Atomic uint64_t rss_bytes, private_bytes;
+    _Atomic uint64_t data_version; /* worker: of the data it serves; 0: none */
+    _Atomic int64_t synced_us;     /* worker: end of the last sync that they reflect, wall clock; 0: unknown */
     _Atomic uint32_t connections, active_connections, in_flight;
     _Atomic uint32_t pg_open, pg_busy, pg_waiting;
     _Atomic uint32_t handling;        /* worker: 1 + METRICS_DIM_ROUTE of the handler that runs now; 0: none */
@@ -257,6 +260,7 @@ struct scoreboard {
     _Atomic int64_t timed_out_run; /* the last run that the master had to end, from outside */
     _Alignas(64) struct sb_mailbox mailbox;
     struct limit_table limits;
+    _Alignas(64) struct slo_ring slo;         /* writer: the probe of the serving generation */
     _Alignas(64) _Atomic uint32_t retire_seq; /* odd while the master moves a slot's counters to `retired` */
     _Alignas(64) _Atomic uint64_t retired[SB_COUNTERS];
     _Alignas(64) struct sb_slot slots[SB_SLOTS];

@@ -16,6 +16,7 @@
 #include "core/events.h"
 #include "core/sys.h"
 #include "proc/checks.h"
+#include "proc/probe_slo.h"
 #include "proc/roles.h"
 
 #define TURN_MS     250
@@ -104,6 +105,8 @@ static void record(struct probe *p, unsigned i, const struct check_result *r)
         atomic_store(&p->ctx->sb->redis_keys, r->keys);
         atomic_store(&p->ctx->sb->redis_evictions, r->evictions);
     }
+    if (checks_table[i].component == SB_SELF)
+        probe_slo_ask(p->ctx, r->health == SB_HEALTH_UP);
     if (scoreboard_check_set(board(p, i), (enum sb_health)r->health, (enum sb_error)r->error, r->latency_us,
                              clock_wall_us()))
         log_transition(p->ctx->sb, &checks_table[i], from, r);
@@ -215,8 +218,10 @@ static void turn(struct probe *p)
     p->sampled_ns = now;
     atomic_store(&p->ctx->slot->rss_bytes, sys_rss_bytes(0));
     atomic_store(&p->ctx->slot->private_bytes, sys_private_rss_bytes());
-    if (serving(p))
+    if (serving(p)) {
         judge_ai(p);
+        probe_slo_count(p->ctx);
+    }
 }
 
 int probe_main(const struct proc_context *ctx)
@@ -225,10 +230,14 @@ int probe_main(const struct proc_context *ctx)
 
     sb_text_set(&ctx->slot->doing, "checking dependencies");
     atomic_store(&ctx->slot->beat_ns, clock_mono_ns());
+    if (serving(&p))
+        probe_slo_count(ctx); /* loads the history before anybody asks for it */
     atomic_store(&ctx->slot->ready_ns, clock_mono_ns());
     atomic_store(&ctx->slot->state, SB_READY);
     while (!p.stop)
         turn(&p);
+    if (serving(&p))
+        probe_slo_count(ctx);
     atomic_store(&ctx->slot->state, SB_DRAINING);
     for (unsigned i = 0; i < CHECKS_COUNT; i++)
         check_cancel(&p.jobs[i]);

@@ -327,6 +327,49 @@ static void test_metrics(void **state)
     assert_true(has_line(a, "\nworkers_ready 1\n"));
 }
 
+static void test_slo(void **state)
+{
+    struct slo_counts counts = { .requests = 400, .errors = 4, .latency[4] = 100 };
+    int64_t now_s = clock_wall_us() / CLOCK_US_PER_S / SLO_BUCKET_S * SLO_BUCKET_S;
+    const struct answer *a;
+    const struct json *j;
+
+    (void)state;
+    j = answer_json(get(&f, "/admin/slo"));
+    expect(j, "all_met", "true");
+    expect(j, "objectives.0.windows.30d.value", "null");
+    expect(j, "objectives.0.windows.30d.met", "true");
+    for (int64_t t = now_s - 600; t < now_s; t += 15)
+        slo_ask(&f.sb->slo, t < now_s - 60, t);
+    slo_count(&f.sb->slo, &counts, 86400, now_s);
+    j = answer_json(get(&f, "/admin/slo"));
+    expect(j, "all_met", "false");
+    assert_int_equal(json_at(j, "objectives")->count, 6);
+    expect(j, "objectives.0.name", "availability");
+    expect(j, "objectives.0.target", "0.995");
+    expect(j, "objectives.0.comparison", ">=");
+    expect(j, "objectives.0.unit", "fraction");
+    expect(j, "objectives.0.windows.1h.value", "0.9");
+    expect(j, "objectives.0.windows.1h.events", "20");
+    expect(j, "objectives.0.windows.1h.met", "false");
+    expect(j, "objectives.0.budget.window", "30d");
+    expect(j, "objectives.0.budget.allowed_minutes", "216.0");
+    expect(j, "objectives.0.budget.used_minutes", "1.0");
+    expect(j, "objectives.0.budget.remaining_minutes", "215.0");
+    assert_null(json_at(j, "objectives.1.budget"));
+    expect(j, "objectives.1.name", "latency_p95_seconds");
+    expect(j, "objectives.1.windows.24h.value", "0.0975");
+    expect(j, "objectives.1.windows.24h.met", "true");
+    expect(j, "objectives.3.name", "nl_latency_p95_seconds");
+    expect(j, "objectives.3.windows.24h.value", "null");
+    expect(j, "objectives.4.name", "error_rate");
+    expect(j, "objectives.4.windows.30d.value", "0.01");
+    expect(j, "objectives.4.windows.30d.met", "false");
+    a = ask(&f, "GET /metrics HTTP/1.1");
+    assert_true(has_line(a, "\nslo_availability_ratio{window=\"30d\"} 0.9\n"));
+    assert_true(has_line(a, "\nslo_error_budget_remaining_ratio{window=\"1h\"} -1"));
+}
+
 #define TEST(fn, prepare) cmocka_unit_test_setup_teardown(fn, prepare, teardown)
 
 int main(void)
@@ -344,6 +387,7 @@ int main(void)
         TEST(test_cache_without_redis, setup),
         TEST(test_workers, setup),
         TEST(test_metrics, setup),
+        TEST(test_slo, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
