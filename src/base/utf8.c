@@ -82,3 +82,16 @@ uint32_t utf8_first(struct str s)
         code = code << 6 | (p[i] & 0x3fU);
     return code;
 }
+
+void utf8_mend(char *text)
+{
+    size_t left = strlen(text), n;
+
+    for (; left > 0; text += n, left -= n) {
+        n = char_bytes((const unsigned char *)text, left);
+        if (n == 0) {
+            *text = '?';
+            n = 1;
+        }
+    }
+}

@@ -13,5 +13,7 @@
 bool utf8_valid(struct str s);
 size_t utf8_length(struct str s);  /* characters of a valid string */
 uint32_t utf8_first(struct str s); /* code point of the first character of a valid string; 0: it is empty */
+/* Makes a text valid in place: each byte that is no part of a character, or of one that was cut off, becomes '?'. */
+void utf8_mend(char *text);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "proc/sync_audit.h"
 #include "proc/sync_books.h"
 #include "proc/sync_load.h"
@@ -36,6 +37,7 @@ bool sync_run_fail(struct sync_run *run, enum sb_reason reason, const char *fmt,
     va_start(ap, fmt);
     vsnprintf(run->error.text, sizeof(run->error.text), fmt, ap);
     va_end(ap);
+    utf8_mend(run->error.text); /* maybe cut within a character; PostgreSQL takes nothing else into the books */
     return false;
 }
 

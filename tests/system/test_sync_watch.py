@@ -117,6 +117,20 @@ def test_full_disk_of_the_database(synced, database, table):
     assert_facts_agree(table, AS_OF)
 
 
+def test_error_cut_within_a_character(synced, database, table):
+    """What the run failed of is longer than its place in the books and is cut amid an umlaut: it is entered all the same."""
+    patrond = synced(database)
+    table.rows("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION"
+               " '%', repeat(chr(252), 300); END$$")
+    table.rows("CREATE TRIGGER refuse AFTER INSERT ON combined_sales FOR EACH STATEMENT EXECUTE FUNCTION refuse()")
+    result = run(patrond)
+    assert result["status"] == "failed" and "writing changed orders" in result["error"]
+    assert table.rows("SELECT status, right(error, 2) FROM sync_runs WHERE run_id = %s", result["run_id"]) \
+        == [("failed", "\u00fc?")]
+    table.rows("DROP TRIGGER refuse ON combined_sales")
+    succeed(patrond)
+
+
 def test_full_disk_of_the_state_directory(synced, database, table, tmp_path):
     """The population can't be written: the one before stays in service, nothing half is left, and with room the next run ends it."""
     state = tmp_path / "state"

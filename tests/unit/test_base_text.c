@@ -217,6 +217,28 @@ static void utf8_is_strict(void **state)
     assert_int_equal(utf8_first(STR_LIT("\xf0\x90\x80\x81")), 0x10001);
 }
 
+static void utf8_is_mended(void **state)
+{
+    static const struct {
+        const char *broken, *mended;
+    } cases[] = {
+        { "", "" },
+        { "a\xc3\xa9\xe2\x82\xac", "a\xc3\xa9\xe2\x82\xac" },
+        { "\xc3\xa9\xc3", "\xc3\xa9?" },
+        { "a\xe2\x82", "a??" },
+        { "\xff\xc3\xa9\xa9z", "?\xc3\xa9?z" },
+    };
+
+    (void)state;
+    for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+        char text[16];
+
+        assert_true(str_copy(text, sizeof(text), str_from(cases[k].broken)));
+        utf8_mend(text);
+        assert_string_equal(text, cases[k].mended);
+    }
+}
+
 static void buf_grows_to_its_ceiling(void **state)
 {
     (void)state;
@@ -328,6 +350,7 @@ int main(void)
         cmocka_unit_test(parses_cents_half_to_even),
         cmocka_unit_test(base64url_round_trips),
         cmocka_unit_test(utf8_is_strict),
+        cmocka_unit_test(utf8_is_mended),
         cmocka_unit_test(buf_grows_to_its_ceiling),
         cmocka_unit_test(buf_of_no_bytes),
         cmocka_unit_test(arena_counts_and_keeps_a_block),
