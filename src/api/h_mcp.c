@@ -29,6 +29,12 @@ static const struct mcp_method methods[] = {
     { "server/discover", MCP_MODERN, NULL, run_discover },
     { "tools/list", MCP_LEGACY | MCP_MODERN, NULL, mcp_tools_list },
     { "tools/call", MCP_LEGACY | MCP_MODERN, "name", mcp_tools_call },
+    { "resources/list", MCP_LEGACY | MCP_MODERN, NULL, mcp_resources_list },
+    { "resources/templates/list", MCP_LEGACY | MCP_MODERN, NULL, mcp_resources_templates },
+    { "resources/read", MCP_LEGACY | MCP_MODERN, "uri", mcp_resources_read },
+    { "prompts/list", MCP_LEGACY | MCP_MODERN, NULL, mcp_prompts_list },
+    { "prompts/get", MCP_LEGACY | MCP_MODERN, "name", mcp_prompts_get },
+    { "completion/complete", MCP_LEGACY | MCP_MODERN, NULL, mcp_complete },
 };
 
 const struct mcp_method *mcp_method_find(struct str name)
@@ -117,7 +123,7 @@ bool mcp_has_one_page(struct mcp_call *m)
 
 static void put_abilities(struct json_writer *w)
 {
-    static const char *const abilities[] = { "tools" };
+    static const char *const abilities[] = { "tools", "resources", "prompts", "completions" };
 
     json_key(w, "capabilities");
     json_object_begin(w);

@@ -42,8 +42,6 @@ void mcp_put_hints(const struct mcp_call *m, struct json_writer *w, int64_t ttl_
 
 /* A fault of the method itself: a JSON-RPC error under status 200. */
 void mcp_fail(struct mcp_call *m, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* No resource of that URI. */
-void mcp_fail_resource(struct mcp_call *m, struct str uri);
 
 /* Parameters of a method. */
 struct str mcp_text(const struct mcp_call *m, const char *name); /* STR_NONE: none, or no text */
@@ -52,5 +50,11 @@ bool mcp_has_one_page(struct mcp_call *m);
 
 void mcp_tools_list(struct mcp_call *m); /* mcp_tools */
 void mcp_tools_call(struct mcp_call *m);
+void mcp_resources_list(struct mcp_call *m); /* mcp_resources */
+void mcp_resources_templates(struct mcp_call *m);
+void mcp_resources_read(struct mcp_call *m);
+void mcp_prompts_list(struct mcp_call *m); /* mcp_prompts */
+void mcp_prompts_get(struct mcp_call *m);
+void mcp_complete(struct mcp_call *m); /* mcp_complete */
 
 #endif

@@ -55,6 +55,14 @@ static void put_versions(struct json_writer *w, struct str requested)
     json_object_end(w);
 }
 
+static void put_uri(struct json_writer *w, struct str uri)
+{
+    json_key(w, "data");
+    json_object_begin(w);
+    json_kv_str(w, "uri", uri);
+    json_object_end(w);
+}
+
 void mcp_error_fault(struct api_request *q, int status, const struct mcp_fault *f)
 {
     struct json_writer w;
@@ -64,6 +72,8 @@ void mcp_error_fault(struct api_request *q, int status, const struct mcp_fault *
     mcp_error_begin(&w, q->rpc_id, f->code, f->message);
     if (f->code == MCP_UNSUPPORTED_VERSION)
         put_versions(&w, f->requested);
+    if (f->uri.p != NULL)
+        put_uri(&w, f->uri);
     json_object_end(&w);
     json_object_end(&w);
     request_json_end(q, status);

@@ -53,6 +53,7 @@ struct mcp_fault {
     int code;
     const char *message;  /* in the arena, or static */
     struct str requested; /* version, with MCP_UNSUPPORTED_VERSION */
+    struct str uri;       /* of a resource that is not there; STR_NONE: another fault */
 };
 
 /* False: *f says why. The message holds what could be read, the id above all. */

@@ -5,11 +5,12 @@
  */
 #include "api/access.h"
 #include "api/errors.h"
-#include "api/mcp.h"
+#include "api/mcp_resource.h"
 #include "api/request.h"
 #include "api/tools.h"
 
-#define TOOLS_TTL_MS 3600000
+#define TOOLS_TTL_MS      3600000
+#define MCP_WITHOUT_LINKS "2025-03-26"
 
 /* ---- tools/list ---- */
 
@@ -93,6 +94,24 @@ static void put_text(struct json_writer *w, struct str text)
     json_object_end(w);
 }
 
+/* To the thing an argument names; clients of the oldest revision don't know links. */
+static void put_link(const struct mcp_call *m, struct json_writer *w, struct str id, const char *scheme)
+{
+    const char *uri;
+
+    if (id.p == NULL || str_eq_lit(m->message.version, MCP_WITHOUT_LINKS))
+        return;
+    uri = arena_printf(&m->q->http->arena, "%s%.*s", scheme, (int)id.len, id.p);
+    if (uri == NULL)
+        return;
+    json_object_begin(w);
+    json_kv_cstr(w, "type", "resource_link");
+    json_kv_cstr(w, "uri", uri);
+    json_kv_str(w, "name", id);
+    json_kv_cstr(w, "mimeType", MCP_RESOURCE_TYPE);
+    json_object_end(w);
+}
+
 /* The same JSON twice: as text for every model, and structured for those who read the schema. */
 static void answer_result(struct mcp_call *m, const struct tool_call *c)
 {
@@ -102,6 +121,8 @@ static void answer_result(struct mcp_call *m, const struct tool_call *c)
     json_key(&w, "content");
     json_array_begin(&w);
     put_text(&w, c->result);
+    put_link(m, &w, tool_text(c, "customer_id"), MCP_CUSTOMER_URI);
+    put_link(m, &w, tool_text(c, "archetype_id"), MCP_ARCHETYPE_URI);
     json_array_end(&w);
     json_key(&w, "structuredContent");
     if (c->tool->list) {

@@ -322,3 +322,107 @@ def test_faults_are_for_the_model_to_read(server, name, arguments, said):
         r = result(server, era("tools/call", params))
         assert r["isError"] is True and "structuredContent" not in r
         assert said in r["content"][0]["text"]
+
+
+def test_a_result_links_to_what_it_is_about(server):
+    who = customer(server)["customer_id"]
+    for era, links in ((modern, 1), (legacy, 1), (lambda *a: legacy(*a, version="2025-03-26"), 0)):
+        r = call(server, "predict_churn_risk", {"customer_id": who}, era)
+        assert [c["uri"] for c in r["content"] if c["type"] == "resource_link"] == [f"customer://{who}"] * links
+
+
+@pytest.mark.parametrize("era", [modern, legacy])
+def test_resources(server, era):
+    r = result(server, era("resources/templates/list"))
+    assert [t["uriTemplate"] for t in r["resourceTemplates"]] == ["customer://{id}", "archetype://{id}"]
+    listed = result(server, era("resources/list"))["resources"]
+    assert listed and all(set(x) == {"uri", "name", "title", "mimeType"} for x in listed)
+    who = customer(server)["customer_id"]
+    for uri, path in ((f"customer://{who}", f"/api/customers/{who}"),
+                      (listed[0]["uri"], "/api/mcp/archetype/" + listed[0]["name"])):
+        r = result(server, era("resources/read", {"uri": uri}))
+        (content,) = r["contents"]
+        assert content["uri"] == uri and content["mimeType"] == "application/json"
+        assert content["text"].encode() == server.get(path).body
+        if era is modern:
+            assert r["cacheScope"] == "private" and r["ttlMs"] > 0
+
+
+@pytest.mark.parametrize("era", [modern, legacy])
+def test_all_archetypes_page_by_page(server, era):
+    first = result(server, era("resources/list"))
+    second = result(server, era("resources/list", {"cursor": first["nextCursor"]}))
+    assert len(first["resources"]) == 100 and "nextCursor" not in second
+    names = [r["name"] for r in first["resources"] + second["resources"]]
+    ranked = server.get("/api/mcp/archetypes/top?metric=member_count&limit=1000").json()
+    assert names == [a["archetype_id"] for a in ranked["top_archetypes"]] and len(names) > 100
+    assert refused(server, era("resources/list", {"cursor": first["nextCursor"][:-1]}))["code"] == -32602
+    assert result(server, era("resources/list", {"cursor": ""})) == first
+
+
+@pytest.mark.parametrize("uri", ["customer://1", "customer://", "archetype://arch_000000000000", "file:///etc/passwd", "", "x"])
+def test_no_such_resource(server, uri):
+    error = refused(server, modern("resources/read", {"uri": uri}) if uri else
+                    change(modern("resources/read", {"uri": ""}), {"Mcp-Name": ""}))
+    assert (error["code"], error["data"]) == (-32602, {"uri": uri})
+    error = refused(server, legacy("resources/read", {"uri": uri}))
+    assert (error["code"], error["data"]) == (-32002, {"uri": uri})
+
+
+@pytest.mark.parametrize("era", [modern, legacy])
+def test_prompts(server, era):
+    r = result(server, era("prompts/list"))
+    assert [(p["name"], [a["name"] for a in p["arguments"]]) for p in r["prompts"]] == [
+        ("briefing", []), ("churn_review", ["customer_id"]), ("segment_summary", ["archetype_id"])]
+    who, group = customer(server)["customer_id"], customer(server)["archetype_id"]
+    for name, arguments, uri in (("briefing", {}, None), ("churn_review", {"customer_id": who}, f"customer://{who}"),
+                                 ("segment_summary", {"archetype_id": group}, f"archetype://{group}")):
+        r = result(server, era("prompts/get", {"name": name, "arguments": arguments}))
+        assert "ttlMs" not in r
+        assert [m["role"] for m in r["messages"]] == ["user"] * (2 if uri else 1)
+        assert r["messages"][0]["content"]["type"] == "text"
+        if uri:
+            embedded = r["messages"][1]["content"]
+            assert embedded["type"] == "resource" and embedded["resource"]["uri"] == uri
+            assert json.loads(embedded["resource"]["text"])
+
+
+@pytest.mark.parametrize("params", [{"name": "poem"}, {}, {"name": "churn_review"},
+                                    {"name": "churn_review", "arguments": {"customer_id": 7}},
+                                    {"name": "churn_review", "arguments": {"customer_id": "1"}},
+                                    {"name": "briefing", "arguments": []}])
+def test_prompts_refused(server, params):
+    assert refused(server, modern("prompts/get", params))["code"] == -32602
+
+
+def complete(server, ref, name, value):
+    return result(server, modern("completion/complete", {"ref": ref, "argument": {"name": name, "value": value}}))["completion"]
+
+
+def test_completion(server):
+    found = call(server, "search_customers", {"limit": 1000})["structuredContent"]["items"]
+    ids = sorted((c["customer_id"] for c in found), key=int)
+    groups = sorted({c["archetype_id"] for c in found if c["archetype_id"]})
+    by_prompt, by_uri = {"type": "ref/prompt", "name": "churn_review"}, {"type": "ref/resource", "uri": "customer://{id}"}
+    for prefix in ("", ids[0][:2], ids[7][:-1], ids[7], "9" * 19, "0", "x", "9" * 30):
+        wanted = [i for i in ids if i.startswith(prefix)]
+        for ref, name in ((by_prompt, "customer_id"), (by_uri, "id")):
+            c = complete(server, ref, name, prefix)
+            assert sorted(c["values"]) == sorted(wanted) if len(wanted) <= 100 else c["values"] == wanted[:100]
+            assert c["total"] == len(wanted) and c["hasMore"] == (len(wanted) > 100)
+    for prefix in ("", "arch_", groups[0][:7], groups[0], groups[0] + "0", "x"):
+        c = complete(server, {"type": "ref/resource", "uri": "archetype://{id}"}, "id", prefix)
+        assert c["values"] == [g for g in groups if g.startswith(prefix)][:100]
+
+
+@pytest.mark.parametrize("ref, argument", [
+    ({"type": "ref/prompt", "name": "poem"}, {"name": "customer_id", "value": ""}),
+    ({"type": "ref/prompt", "name": "briefing"}, {"name": "customer_id", "value": ""}),
+    ({"type": "ref/resource", "uri": "file:///{id}"}, {"name": "id", "value": ""}),
+    ({"type": "ref/tool"}, {"name": "id", "value": ""}),
+    (None, {"name": "id", "value": ""}),
+    ({"type": "ref/prompt", "name": "churn_review"}, {"name": "customer_id"}),
+    ({"type": "ref/prompt", "name": "churn_review"}, None),
+])
+def test_completion_refused(server, ref, argument):
+    assert refused(server, modern("completion/complete", {"ref": ref, "argument": argument}))["code"] == -32602
