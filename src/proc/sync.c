@@ -22,8 +22,8 @@
 
 #define PAUSE_LEAST_MS 250
 #define PAUSE_MOST_MS  5000
-#define STALE_EVERY_US (3600LL * 1000000)
-#define BUSY_PAUSE_US  (60LL * 1000000) /* another machine is at the run that is due here */
+#define STALE_EVERY_NS (3600 * CLOCK_NS_PER_S)
+#define BUSY_PAUSE_NS  (60 * CLOCK_NS_PER_S) /* another machine is at the run that is due here */
 
 static bool serving(const struct sync_state *s)
 {
@@ -135,14 +135,14 @@ static struct sb_mail_request incremental(enum sb_trigger trigger)
     };
 }
 
-static void report_stale(const struct sync_state *state, int64_t *told_us)
+static void report_stale(const struct sync_state *state, uint64_t *quiet_until_ns)
 {
-    int64_t now = clock_wall_us(), age = now - state->shown.last_success_us;
+    int64_t age = clock_wall_us() - state->shown.last_success_us;
 
     if (state->shown.last_success_us == 0 || age < state->proc->conf->stale_after_hours * 3600 * CLOCK_US_PER_S ||
-        now - *told_us < STALE_EVERY_US)
+        clock_mono_ns() < *quiet_until_ns)
         return;
-    *told_us = now;
+    *quiet_until_ns = clock_mono_ns() + STALE_EVERY_NS;
     event_log(EVENT_DATA_STALE, (struct event_field[]){ event_i64("age_seconds", age / CLOCK_US_PER_S) }, 1,
               "no sync has succeeded for too long; see patronctl status");
 }
@@ -158,22 +158,23 @@ static void look_into_books(struct sync_state *state)
     plan(state);
 }
 
-static void run_when_due(struct sync_state *state, int64_t *not_before_us)
+static void run_when_due(struct sync_state *state, uint64_t *not_before_ns)
 {
     int64_t now = clock_wall_us(), due = state->shown.next_run_us;
 
-    if (due == 0 || now < due || now < *not_before_us)
+    if (due == 0 || clock_mono_ns() < *not_before_ns || (now < due && sync_schedule_plan_holds(now, due)))
         return;
     look_into_books(state);
     if (state->shown.next_run_us > clock_wall_us()) /* read again: a plan of "now" is later than `now` */
         return;
     enum sb_trigger trigger = state->shown.last_success_us == 0 ? SB_BY_STARTUP : SB_BY_SCHEDULE;
     enum sb_mail_answer answer = run(state, incremental(trigger), false);
-    *not_before_us = clock_wall_us() + (answer == SB_ANSWER_ALREADY_RUNNING ? BUSY_PAUSE_US : PAUSE_MOST_MS * 1000LL);
+    *not_before_ns =
+        clock_mono_ns() + (answer == SB_ANSWER_ALREADY_RUNNING ? BUSY_PAUSE_NS : PAUSE_MOST_MS * 1000000ULL);
 }
 
 /* What is to be done now: a request, a signal without one, or the daily run. */
-static void serve(struct sync_state *state, int64_t *not_before_us)
+static void serve(struct sync_state *state, uint64_t *not_before_ns)
 {
     struct sb_mail_request request;
     bool woken = state->wake;
@@ -184,7 +185,7 @@ static void serve(struct sync_state *state, int64_t *not_before_us)
     else if (woken)
         run(state, incremental(SB_BY_SIGNAL), false);
     else
-        run_when_due(state, not_before_us);
+        run_when_due(state, not_before_ns);
 }
 
 /* Between runs: what other machines publish comes here, and what could not be written to disk before. */
@@ -233,7 +234,7 @@ int sync_main(const struct proc_context *ctx)
     struct sync_state state;
     struct sync_follow news;
     struct sync_rescore rescore;
-    int64_t not_before_us = 0, told_us = 0; /* of the next run by schedule; of the last word about old data */
+    uint64_t not_before_ns = 0, quiet_until_ns = 0; /* the next run by schedule; the next word about old data */
 
     sync_state_init(&state, ctx);
     sync_follow_init(&news, &state);
@@ -252,13 +253,13 @@ int sync_main(const struct proc_context *ctx)
     while (!sync_state_ending(&state)) {
         sync_state_wait_mail(&state, 1000);
         if (!sync_state_ending(&state) && serving(&state)) {
-            serve(&state, &not_before_us);
+            serve(&state, &not_before_ns);
             follow(&state, &news);
             sync_rescore_when_due(&state, &rescore);
         } else {
             sync_follow_close(&news);
         }
-        report_stale(&state, &told_us);
+        report_stale(&state, &quiet_until_ns);
     }
     sync_follow_close(&news);
     if (serving(&state)) /* else the next generation answers */

@@ -288,7 +288,8 @@ static bool done_elsewhere(struct sync_run *run)
     snprintf(seconds, sizeof(seconds), "%.3f", (double)(clock_wall_us() - since_us) / 1e6);
     return sync_db_query_i64(&run->books, "looking for a run that has just ended",
                              "SELECT max(run_id) FROM sync_runs WHERE status = 'success' AND mode <> 'dry-run'"
-                             " AND finished_at > now() - make_interval(secs => $1::float)",
+                             " AND finished_at BETWEEN now() - make_interval(secs => $1::float)"
+                             " AND now() + interval '1 hour'",
                              values, 1, 0, &id) == SYNC_DB_OK &&
            id != 0 && !sync_run_fail(run, SB_REASON_ABORTED, "run %lld has just ended", (long long)id);
 }

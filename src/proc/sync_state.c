@@ -244,8 +244,8 @@ enum sync_db_status sync_state_load_runs(struct sync_state *s, struct sync_db *d
         read_run(r, 0, &s->shown.last_error);
     PQclear(r);
     return sync_db_query_i64(db, "reading the last successful run",
-                             "SELECT (extract(epoch FROM max(finished_at)) * 1000000)::bigint FROM sync_runs"
-                             " WHERE status = 'success' AND mode <> 'dry-run'",
+                             "SELECT (extract(epoch FROM finished_at) * 1000000)::bigint FROM sync_runs"
+                             " WHERE status = 'success' AND mode <> 'dry-run' ORDER BY run_id DESC LIMIT 1",
                              NULL, 0, 0, &s->shown.last_success_us);
 }
 

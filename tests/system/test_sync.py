@@ -62,6 +62,23 @@ def test_daily_run_comes_in_its_hour(synced, source, table):
     assert [(r["trigger"], r["status"]) for r in runs] == [("schedule", "success"), ("startup", "success")]
 
 
+def test_daily_run_comes_after_one_of_a_clock_that_was_ahead(synced, source, table):
+    """The books say that a run succeeded next month: that does not keep the daily one from running, once."""
+    write(source, shop(50))
+    patrond = synced(ENABLE_SALES_SYNC="true")
+    patrond.wait_event("sync_completed", 20)
+    assert patrond.stop() == 0
+    table.rows("UPDATE sync_runs SET started_at = started_at + interval '30 days',"
+               " finished_at = finished_at + interval '30 days'")
+    patrond.start()
+    patrond.wait_event("sync_completed", 20, count=2)
+    tomorrow = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1, minutes=1)).isoformat()
+    status = wait_until(lambda: (s := patrond.get("/admin/sync-status").json()) and len(s["last_runs"]) == 2 and s,
+                        10, "both runs shown")
+    assert [(r["trigger"], r["status"]) for r in status["last_runs"]] == [("schedule", "success"), ("startup", "success")]
+    assert status["last_success_at"] < status["next_run_at"] < tomorrow
+
+
 def test_first_run_reads_everything(synced, source, table):
     rows = shop(400)
     write(source, rows)

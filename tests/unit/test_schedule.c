@@ -31,6 +31,19 @@ static void a_missed_run_is_due_at_once(void **state)
     assert_true(sync_schedule_next(today + 3 * HOUR, 2, 0, 0) <= today + 3 * HOUR);
 }
 
+static void a_clock_that_was_ahead_does_not_hold_up_the_run(void **state)
+{
+    (void)state;
+    int64_t now = today + 3 * HOUR, next = today + DAY + 2 * HOUR;
+    assert_int_equal(sync_schedule_next(now, 2, now + 30 * DAY, 0), now);
+    assert_int_equal(sync_schedule_next(now, 2, today - HOUR, now + 30 * DAY), now);
+    assert_int_equal(sync_schedule_next(now, 2, now + 30 * DAY, now - MINUTE), now + 9 * MINUTE);
+    assert_int_equal(sync_schedule_next(now, 2, now + MINUTE, 0), next); /* of a machine whose clock is a bit ahead */
+    assert_true(sync_schedule_plan_holds(now, next));
+    assert_true(sync_schedule_plan_holds(now, now + DAY));
+    assert_false(sync_schedule_plan_holds(now, next + 30 * DAY));
+}
+
 static void a_day_without_a_daily_run_is_scored_when_it_begins(void **state)
 {
     (void)state;
@@ -58,6 +71,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_run_is_daily),
         cmocka_unit_test(a_missed_run_is_due_at_once),
+        cmocka_unit_test(a_clock_that_was_ahead_does_not_hold_up_the_run),
         cmocka_unit_test(a_day_without_a_daily_run_is_scored_when_it_begins),
         cmocka_unit_test(a_daily_run_has_an_hour_to_score_the_day),
         cmocka_unit_test(a_late_run_leaves_time_before_midnight),
