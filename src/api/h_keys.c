@@ -7,13 +7,11 @@
 
 #include "api/access.h"
 #include "api/errors.h"
+#include "api/handler.h"
 #include "api/params.h"
 #include "api/request.h"
 #include "base/utf8.h"
 #include "data/apikeys.h"
-
-#define RETRY_DOWN_S 5
-#define RETRY_BUSY_S 1
 
 /* A statement under way, and what its answer needs. */
 struct question {
@@ -33,12 +31,8 @@ static void on_result(enum pg_status status, const PGresult *result, void *arg)
     q->cancel = NULL;
     if (status == PG_OK)
         a->answer(q, result);
-    else if (status == PG_ERROR)
-        error_internal(q, "api_keys_statement");
-    else if (status == PG_TIMEOUT)
-        error_unavailable(q, "The key table is busy, please try again", RETRY_BUSY_S);
     else
-        error_unavailable(q, "The key table is not available at the moment", RETRY_DOWN_S);
+        handler_query_failed(q, status, result, "The key table");
 }
 
 static void cancel(struct api_request *q)
@@ -73,7 +67,7 @@ static void ask(struct api_request *q, enum sql_id id, const char *const *values
     }
     a->statement = pgpool_send(q->api->env.pool, sql_get(id), values, q->http->deadline_ns, on_result, q);
     if (a->statement == NULL)
-        error_unavailable(q, "The key table is busy, please try again", RETRY_BUSY_S);
+        handler_query_failed(q, PG_TIMEOUT, NULL, "The key table");
     else
         q->cancel = cancel;
 }

@@ -3,6 +3,8 @@
  */
 #include "api/handler.h"
 
+#include <string.h>
+
 #include "api/errors.h"
 #include "api/request.h"
 
@@ -76,13 +78,28 @@ int handler_word(struct api_request *q, struct str word, const char *name, const
     return -1;
 }
 
+/* Does the SQLSTATE tell of the server's state rather than of the statement? Transaction rolled back, out of
+ * resources, object in use, operator intervention, system error; read-only; tables that the first start has yet to
+ * make. */
+static bool is_passing(const PGresult *result)
+{
+    static const char *const prefixes[] = { "40", "53", "55", "57", "58", "25006", "42P01" };
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    for (size_t i = 0; state != NULL && i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        if (strncmp(state, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
 const char *handler_query_problem(enum pg_status status, const PGresult *result, const char *what, struct arena *a,
                                   unsigned *retry_after_s)
 {
-    bool busy = status == PG_TIMEOUT || status == PG_ERROR;
+    bool busy = status == PG_TIMEOUT || (status == PG_ERROR && result == NULL);
 
     *retry_after_s = busy ? RETRY_BUSY_S : RETRY_DOWN_S;
-    if (status == PG_ERROR && result != NULL)
+    if (status == PG_ERROR && result != NULL && !is_passing(result))
         return NULL;
     return arena_printf(a, "%s is %s", what, busy ? "busy, please try again" : "not available at the moment");
 }

@@ -168,7 +168,7 @@ def test_scopes(server, everywhere):
     refused = server.get("/admin/keys", key=texts["read",])
     assert refused.status == 403 and refused.json()["error"]["code"] == "AUTHORIZATION_ERROR"
     assert refused.json()["detail"] == "API key lacks required scope: admin"
-    assert "required=admin" in server.wait_event("insufficient_scope")
+    assert "required=admin" in server.wait_event("insufficient_scope", matching="required=admin")
     assert server.get(ROUTE, key=texts["write",]).json()["detail"] == "API key lacks required scope: read"
     assert server.get(ROUTE, key=texts["admin",]).status in (404, 503)
     for header in ("X-Admin-Key", "X-API-Key"):
