@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 
+from lib import openapi
 from lib.wait import FACTOR, free_port, wait_until
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -201,9 +202,11 @@ class Patrond:
             body = json.dumps(body)
         try:
             connection.request(method, path, body=body, headers=send)
-            return Answer(connection.getresponse())
+            answer = Answer(connection.getresponse())
         finally:
             connection.close()
+        openapi.check(method, path, answer)
+        return answer
 
     def get(self, path, **options):
         return self.request("GET", path, **options)
