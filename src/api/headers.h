@@ -15,6 +15,7 @@ enum headers_type {
     HEADERS_NO_BODY, /* 204, 304 */
     HEADERS_JSON,
     HEADERS_METRICS,
+    HEADERS_HTML, /* the status page: its style is allowed by its digest */
     HEADERS_TYPES
 };
 

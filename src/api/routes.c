@@ -15,6 +15,7 @@ const struct route routes[] = {
     { { HTTP_GET, "/health/ready" }, h_ready, AUTH_PUBLIC, 0, "none" },
     { { HTTP_GET, "/health/live" }, h_live, AUTH_PUBLIC, 0, "none" },
     { { HTTP_GET, "/metrics" }, h_metrics, AUTH_PUBLIC, ROUTE_METRICS_AUTH, "none" },
+    { { HTTP_GET, "/status" }, h_status, AUTH_PUBLIC, 0, "anonymous" },
     { { HTTP_GET, "/admin/db/pool" }, h_db_pool, AUTH_ADMIN, 0, NULL },
     { { HTTP_GET, "/admin/cache/stats" }, h_cache_stats, AUTH_ADMIN, 0, NULL },
     { { HTTP_GET, "/admin/workers" }, h_workers, AUTH_ADMIN, 0, NULL },

@@ -82,5 +82,6 @@ void h_db_pool(struct api_request *q); /* h_admin */
 void h_cache_stats(struct api_request *q);
 void h_workers(struct api_request *q);
 void h_slo(struct api_request *q);
+void h_status(struct api_request *q);
 
 #endif
