@@ -70,10 +70,11 @@ void h_products(struct api_request *q); /* h_products */
 void h_search(struct api_request *q);   /* h_search */
 void h_tools(struct api_request *q);    /* h_tools */
 void h_query(struct api_request *q);
-void h_mcp(struct api_request *q);         /* h_mcp */
-void h_sync_sales(struct api_request *q);  /* h_sync */
-void h_sync_status(struct api_request *q); /* h_sync_status */
-void h_keys_list(struct api_request *q);   /* h_keys */
+void h_natural_language(struct api_request *q); /* h_nl */
+void h_mcp(struct api_request *q);              /* h_mcp */
+void h_sync_sales(struct api_request *q);       /* h_sync */
+void h_sync_status(struct api_request *q);      /* h_sync_status */
+void h_keys_list(struct api_request *q);        /* h_keys */
 void h_key_get(struct api_request *q);
 void h_key_create(struct api_request *q);
 void h_key_rotate(struct api_request *q);

@@ -81,6 +81,13 @@ void tools_write_parameters(struct json_writer *w, const struct tool *t);
  * the prefix of the fields named. */
 void tools_check(struct params *p, const struct tool_field *fields, const struct json *object, const char *where);
 
+/*
+ * The other way: brings an object of arguments within what the tool takes. Numbers go to the nearest bound; words
+ * that are not listed, fields that are unknown and values of a wrong type are left out; bounds that cross change
+ * places.
+ */
+void tools_adjust(struct arena *a, const struct tool *t, struct json *arguments);
+
 /* ---- calls ---- */
 
 enum tool_outcome {
@@ -103,6 +110,7 @@ struct tool_call {
     const struct tool *tool;
     const struct json *arguments; /* an object; NULL: none */
     const char *where;            /* prefix of the fields in faults: "body.parameters" */
+    bool lenient;                 /* what does not go together is left aside where it can be, instead of a fault */
     void (*done)(struct tool_call *c);
     void *owner; /* the caller's own */
 

@@ -39,6 +39,13 @@ static bool read_campaign(struct tool_call *c, struct campaign_request *r)
     r->order = priorities[priority >= 0 ? priority : 0];
     if (!r->churn.has_least || !r->churn.has_most || r->churn.least <= r->churn.most)
         return true;
+    if (c->lenient) {
+        double least = r->churn.most;
+
+        r->churn.most = r->churn.least;
+        r->churn.least = least;
+        return true;
+    }
     params_fault(&c->faults, PARAMS_OUT_OF_RANGE, c->where, STR_LIT("min_churn_risk"),
                  "must not be greater than max_churn_risk");
     tool_fail_fault(c);

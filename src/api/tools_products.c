@@ -112,23 +112,23 @@ static void ask(struct tool_call *c)
         tool_fail_memory(c);
 }
 
-/* False: refused. */
-static bool read_sort(struct tool_call *c, struct product_analysis *a)
+static void read_sort(struct tool_call *c, struct product_analysis *a)
 {
     struct str word = tool_text(c, "sort_by");
     const char *const *sorts = a->query.analysis->sorts;
 
     a->query.sort = sorts[0];
     if (word.len == 0)
-        return true;
+        return;
     for (; *sorts != NULL; sorts++) {
         if (str_eq_lit(word, *sorts)) {
             a->query.sort = *sorts;
-            return true;
+            return;
         }
     }
+    if (c->lenient)
+        return;
     params_fault(&c->faults, PARAMS_INVALID_VALUE, c->where, STR_LIT("sort_by"), "is no order of this analysis");
-    return false;
 }
 
 static bool read_segment(struct tool_call *c, struct product_analysis *a)
@@ -161,7 +161,7 @@ void tool_products(struct tool_call *c)
     a->query.analysis = &products_analyses[word >= 0 ? word : 0];
     a->query.limit = (unsigned)tool_int(c, "limit");
     a->months = (unsigned)tool_int(c, "timeframe_months");
-    (void)read_sort(c, a);
+    read_sort(c, a);
     if (!read_segment(c, a))
         return;
     if (c->faults.count > 0) {

@@ -44,6 +44,7 @@ enum metric_dim {
     METRICS_DIM_INTEGRATION_ERROR,
     METRICS_DIM_TOOL,        /* the tools, in the order of their table */
     METRICS_DIM_TOOL_STATUS, /* enum tool_outcome of the tools */
+    METRICS_DIM_INTERPRETER, /* enum nl_interpreter */
     METRICS_DIM_NL_TYPE,     /* enum metric_nl */
     METRICS_DIM_WINDOW,      /* enum slo_window */
     METRICS_DIM_VERSION,     /* open: gauges only */
@@ -271,6 +272,7 @@ enum metric_id {
     METRIC_INTEGRATION_ERRORS,   /* counter: integration, error_type */
     METRIC_MCP_TOOL_CALLS,       /* counter: tool_name, status */
     METRIC_MCP_TOOL_DURATION,    /* histogram: tool_name */
+    METRIC_NL_QUERIES,           /* counter: interpreter, query_type */
     METRIC_COMPONENT_UP,         /* gauge: component */
     METRIC_WORKER_RESTARTS,      /* counter: reason; written by the master into `retired` */
     METRIC_WORKERS_READY,

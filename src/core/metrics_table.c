@@ -180,6 +180,11 @@ const struct metric metrics_table[METRIC_COUNT] = {
                                    .dims = { METRICS_DIM_TOOL },
                                    .labels = { "tool_name" },
                                    BUCKETS(tool_buckets) },
+    [METRIC_NL_QUERIES] = { .name = "nl_queries_total",
+                            .help = "Questions in words that were answered.",
+                            .type = METRIC_COUNTER,
+                            .dims = { METRICS_DIM_INTERPRETER, METRICS_DIM_NL_TYPE },
+                            .labels = { "interpreter", "query_type" } },
     [METRIC_COMPONENT_UP] = { .name = "component_up",
                               .help = "State of a component: 1 up, 0.5 degraded, 0 down.",
                               .type = METRIC_GAUGE,
@@ -269,6 +274,7 @@ static const char *const tool_names[] = { "get_customer_profile",      "search_c
                                           "get_recommendations",       "analyze_products" };
 static const char *const tool_statuses[] = { "ok", "invalid", "not_found", "unavailable", "no_memory", "failed" };
 
+static const char *const nl_interpreters[] = { "rules", "claude" };
 static const char *const nl_types[METRIC_NL_TYPES] = { "customer_lookup",
                                                        "customer_churn_risk",
                                                        "customer_purchase_history",
@@ -339,6 +345,7 @@ const struct metrics_words metrics_words[METRICS_DIM_COUNT] = {
     [METRICS_DIM_WINDOW] = WORDS(windows),
     [METRICS_DIM_TOOL] = WORDS(tool_names),
     [METRICS_DIM_TOOL_STATUS] = WORDS(tool_statuses),
+    [METRICS_DIM_INTERPRETER] = WORDS(nl_interpreters),
     [METRICS_DIM_NL_TYPE] = WORDS(nl_types),
     [METRICS_DIM_COMPONENT] = { .count = SB_COMPONENT_COUNT, .name_of = sb_component_name },
 };
