@@ -380,15 +380,19 @@ enum sync_db_status sync_db_copy_out(struct sync_db *db, const char *what, const
 
 void sync_db_copy_escape(struct buf *out, struct str text)
 {
+    static const char letters['\r' + 1] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\v'] = 'v', ['\f'] = 'f', ['\r'] = 'r'
+    };
+
     if (!buf_reserve(out, text.len * 2))
         return;
     char *at = out->data + out->len;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.p[i];
-        const char *special = c != '\0' ? strchr("\\\n\r\t\b\f\v", c) : NULL;
-        if (special != NULL) {
+        char letter = c == '\\' ? c : (unsigned char)c < sizeof(letters) ? letters[(unsigned char)c] : '\0';
+        if (letter != '\0') {
             *at++ = '\\';
-            c = "\\nrtbfv"[special - "\\\n\r\t\b\f\v"];
+            c = letter;
         }
         *at++ = c;
     }

@@ -27,7 +27,8 @@
 struct change {
     int64_t inserted, updated, deleted; /* lines, as the run reports them */
     int64_t deleted_orders;
-    int64_t fresh_rows, live_rows; /* of the stage and of combined_sales before */
+    int64_t live_rows; /* of combined_sales before */
+    bool filling;      /* it was empty; there is no sync_change */
 };
 
 static bool exec(struct sync_run *run, const char *what, const char *sql)
@@ -54,24 +55,36 @@ static bool compare(struct sync_run *run)
 
 static bool count(struct sync_run *run, struct change *c)
 {
-    char sql[500];
     PGresult *r;
-    int64_t *const into[] = { &c->inserted,       &c->updated,    &c->deleted,
-                              &c->deleted_orders, &c->fresh_rows, &c->live_rows };
+    int64_t *const into[] = { &c->inserted, &c->updated, &c->deleted, &c->deleted_orders };
 
-    snprintf(sql, sizeof(sql),
-             "SELECT coalesce(sum(fresh_lines) FILTER (WHERE live_lines = 0), 0),"
-             " coalesce(sum(fresh_lines) FILTER (WHERE live_lines > 0), 0),"
-             " coalesce(sum(live_lines) FILTER (WHERE fresh_lines = 0), 0),"
-             " count(*) FILTER (WHERE fresh_lines = 0),"
-             " (SELECT count(*) FROM %s), (SELECT count(*) FROM combined_sales) FROM sync_change",
-             sync_load_stage(run));
-    if (!sync_run_done(run, sync_db_query(&run->work, "counting the changes", sql, NULL, 0, &r)))
+    if (!sync_run_done(run, sync_db_query(&run->work, "counting the changes",
+                                          "SELECT coalesce(sum(fresh_lines) FILTER (WHERE live_lines = 0), 0),"
+                                          " coalesce(sum(fresh_lines) FILTER (WHERE live_lines > 0), 0),"
+                                          " coalesce(sum(live_lines) FILTER (WHERE fresh_lines = 0), 0),"
+                                          " count(*) FILTER (WHERE fresh_lines = 0) FROM sync_change",
+                                          NULL, 0, &r)))
         return false;
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 4; i++)
         str_to_i64(str_from(PQgetvalue(r, 0, i)), into[i]);
     PQclear(r);
     return true;
+}
+
+static bool count_rows(struct sync_run *run, const char *sql, int64_t *rows)
+{
+    return sync_run_done(run, sync_db_query_i64(&run->work, "counting the lines", sql, NULL, 0, 0, rows));
+}
+
+/* What changes. A full stage for an empty table is all of it new: nothing need be compared. */
+static bool find_changes(struct sync_run *run, struct change *c)
+{
+    if (!count_rows(run, "SELECT count(*) FROM combined_sales", &c->live_rows))
+        return false;
+    c->filling = run->full_stage && c->live_rows == 0;
+    if (c->filling)
+        return count_rows(run, "SELECT count(*) FROM combined_sales_next", &c->inserted);
+    return compare(run) && count(run, c);
 }
 
 static bool mark_customers(struct sync_run *run, bool much)
@@ -106,7 +119,7 @@ static bool publish_in_place(struct sync_run *run)
     return exec(run, "writing changed orders", sql);
 }
 
-static bool apply(struct sync_run *run, bool much)
+static bool apply(struct sync_run *run, const struct change *c, bool much)
 {
     bool possible = false, swapped = false;
 
@@ -114,7 +127,7 @@ static bool apply(struct sync_run *run, bool much)
         return false;
     if (possible && !sync_swap(run, &swapped))
         return false;
-    return swapped || publish_in_place(run);
+    return swapped || ((!c->filling || compare(run)) && publish_in_place(run));
 }
 
 static bool drop_stage(struct sync_run *run)
@@ -173,12 +186,12 @@ bool sync_publish(struct sync_run *run)
     struct change c = { 0 };
 
     sync_run_phase(run, SB_PHASE_MERGING);
-    if (!compare(run) || !count(run, &c) || !refuse_to_empty(run, &c))
+    if (!find_changes(run, &c) || !refuse_to_empty(run, &c))
         return false;
     sync_report_progress(run, true);
     int64_t lines = c.inserted + c.updated + c.deleted;
     bool much = lines > c.live_rows / SWAP_SHARE;
-    if (lines > 0 && (!mark_customers(run, much) || !mark_refit(run) || !apply(run, much)))
+    if (lines > 0 && (!mark_customers(run, much) || !mark_refit(run) || !apply(run, &c, much)))
         return false;
     if (!sync_audit_recheck(run) || !move_watermark(run) || !drop_stage(run) ||
         !exec(run, "committing the orders", "COMMIT"))

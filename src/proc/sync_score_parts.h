@@ -54,6 +54,7 @@ struct scoring {
 
     struct scored *customers; /* by customer_id */
     size_t count, capacity;
+    bool stored;        /* some of them have a row in customer_scores */
     struct train train; /* with fit: filled while reading */
     void *train_memory;
     struct score_past past;
@@ -78,6 +79,8 @@ void sync_score_log_fit(const struct scoring *s);
 /* Scores all; writes customer_scores and fact_customer_current where something changed, the archetypes, the
  * segments' history and the sections of the population file. */
 enum sync_db_status sync_score_write(struct scoring *s);
+/* Into fact_customer_current what scores_now (without s->stored: customer_scores) and customer_facts say. */
+enum sync_db_status sync_score_present(struct scoring *s);
 
 /* The customers with equal words on the axes of a level. */
 struct score_group {

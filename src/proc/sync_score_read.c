@@ -148,6 +148,7 @@ static bool take_row(const char *row, size_t n, void *arg)
         !str_split(&rest, '\t', &entropy) || !str_to_double(entropy, &c->facts.category_entropy))
         return false;
     c->digest = (uint64_t)digest;
+    s->stored |= digest != 0;
     for (size_t i = 0; i < COLUMN_COUNT; i++)
         if (!take_column(&rest, &columns[i], &c->facts))
             return false;

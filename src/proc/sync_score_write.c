@@ -2,7 +2,8 @@
  * sync_score_write: everyone scored, one after the other, and what changed of them written.
  *
  * Scores are computed for all, but a row is written only where something in customer_scores or
- * fact_customer_current would differ: each row keeps a digest of all of it.
+ * fact_customer_current would differ: each row keeps a digest of all of it. Rows that replace others come into a
+ * temporary table first; where no customer has a row yet, they go where they belong at once.
  */
 #include <math.h>
 #include <stdio.h>
@@ -204,10 +205,12 @@ static enum sync_db_status put_if_changed(struct writer *w, const struct stored 
 static enum sync_db_status score_all(struct writer *w)
 {
     struct scoring *s = w->s;
-    enum sync_db_status st = sync_db_exec(s->db, what,
-                                          "CREATE TEMP TABLE scores_now ON COMMIT DROP AS SELECT " SCORE_COLUMNS
-                                          " FROM customer_scores WITH NO DATA;"
-                                          "COPY scores_now (" SCORE_COLUMNS ") FROM STDIN");
+    enum sync_db_status st =
+        sync_db_exec(s->db, what,
+                     s->stored ? "CREATE TEMP TABLE scores_now ON COMMIT DROP AS SELECT " SCORE_COLUMNS
+                                 " FROM customer_scores WITH NO DATA;"
+                                 "COPY scores_now (" SCORE_COLUMNS ") FROM STDIN"
+                               : "COPY customer_scores (" SCORE_COLUMNS ") FROM STDIN");
 
     for (size_t i = 0; i < s->count && st == SYNC_DB_OK; i++) {
         struct stored row;
@@ -222,78 +225,47 @@ static enum sync_db_status score_all(struct writer *w)
     return st == SYNC_DB_OK ? sync_db_copy_end(s->db, what, NULL) : st;
 }
 
-/* Customers without orders go; rows that differ are replaced, on their pages where there is room. */
-static enum sync_db_status replace_scores(struct scoring *s)
+/* Customers without orders go. */
+static enum sync_db_status remove_gone(struct scoring *s)
 {
-    char sql[1600];
-    const char *among = s->all ? "" : " AND customer_id IN (SELECT customer_id FROM customer_dirty)";
+    char sql[600];
 
     snprintf(sql, sizeof(sql),
              "DELETE FROM customer_scores c WHERE NOT EXISTS"
              " (SELECT FROM customer_facts f WHERE f.customer_id = c.customer_id)%s;"
-             "ANALYZE scores_now;"
-             "INSERT INTO customer_scores (" SCORE_COLUMNS ") SELECT " SCORE_COLUMNS
-             " FROM scores_now ON CONFLICT (customer_id) DO UPDATE SET"
-             " digest = excluded.digest, churn = excluded.churn, p_alive = excluded.p_alive,"
-             " expected_orders = excluded.expected_orders, expected_orders_90 = excluded.expected_orders_90,"
-             " predicted_clv = excluded.predicted_clv, predicted_clv_discounted = excluded.predicted_clv_discounted,"
-             " risk_level = excluded.risk_level, rfm_group = excluded.rfm_group, axes = excluded.axes,"
-             " archetype_l1 = excluded.archetype_l1, archetype_l2 = excluded.archetype_l2,"
-             " data_version = excluded.data_version",
-             among);
-    return sync_db_exec(s->db, "writing customer_scores", sql);
+             "DELETE FROM fact_customer_current c WHERE NOT EXISTS"
+             " (SELECT FROM customer_facts f WHERE f.customer_id::text = c.customer_id)%s",
+             s->all ? "" : " AND c.customer_id IN (SELECT customer_id FROM customer_dirty)",
+             s->all ? "" : " AND c.customer_id IN (SELECT customer_id::text FROM customer_dirty)");
+    return sync_db_exec(s->db, "removing customers without orders", sql);
 }
 
-static enum sync_db_status present(struct scoring *s)
+/* Rows that differ are replaced, on their pages where there is room. */
+static enum sync_db_status replace_scores(struct scoring *s)
 {
-    char day[24], sql[600];
-    const char *values[] = { s->conf->store_id, day };
-
-    snprintf(day, sizeof(day), "%d", s->as_of_day);
-    snprintf(sql, sizeof(sql),
-             "DELETE FROM fact_customer_current f WHERE NOT EXISTS (SELECT FROM customer_facts c"
-             " WHERE c.customer_id::text = f.customer_id)%s",
-             s->all ? "" : " AND f.customer_id IN (SELECT customer_id::text FROM customer_dirty)");
-    enum sync_db_status st = sync_db_exec(s->db, "removing customers without orders", sql);
-    if (st != SYNC_DB_OK)
-        return st;
-    return sync_db_query(
-        s->db, "writing fact_customer_current",
-        "INSERT INTO fact_customer_current AS t (customer_id, store_id, archetype_l1_id, archetype_l2_id,"
-        " lifetime_value, total_orders, avg_order_value, days_since_last_purchase, customer_tenure_days,"
-        " churn_risk_score, last_updated, gross_sales, refunds, first_order_date, last_order_date,"
-        " avg_days_between_orders, risk_level, rfm_group, predicted_clv, p_alive, data_version)"
-        " SELECT c.customer_id::text, $1, 'arch_' || lpad(n.archetype_l1::text, 12, '0'),"
-        " 'arch_' || lpad(n.archetype_l2::text, 12, '0'), (c.gross_cents - c.refunds_cents) / 100.0, c.orders,"
-        " (c.gross_cents - c.refunds_cents) / 100.0 / c.orders, $2::int - c.last_day, $2::int - c.first_day,"
-        " n.churn, now(), c.gross_cents / 100.0, c.refunds_cents / 100.0, date '1970-01-01' + c.first_day,"
-        " date '1970-01-01' + c.last_day,"
-        " CASE WHEN c.orders > 1 THEN (c.last_day - c.first_day)::float / (c.orders - 1) END, n.risk_level,"
-        " n.rfm_group, n.predicted_clv, n.p_alive, n.data_version"
-        " FROM scores_now n JOIN customer_facts c USING (customer_id)"
-        " ON CONFLICT (customer_id) DO UPDATE SET store_id = excluded.store_id,"
-        " archetype_l1_id = excluded.archetype_l1_id, archetype_l2_id = excluded.archetype_l2_id,"
-        " lifetime_value = excluded.lifetime_value, total_orders = excluded.total_orders,"
-        " avg_order_value = excluded.avg_order_value, days_since_last_purchase = excluded.days_since_last_purchase,"
-        " customer_tenure_days = excluded.customer_tenure_days, churn_risk_score = excluded.churn_risk_score,"
-        " last_updated = excluded.last_updated, gross_sales = excluded.gross_sales, refunds = excluded.refunds,"
-        " first_order_date = excluded.first_order_date, last_order_date = excluded.last_order_date,"
-        " avg_days_between_orders = excluded.avg_days_between_orders, risk_level = excluded.risk_level,"
-        " rfm_group = excluded.rfm_group, predicted_clv = excluded.predicted_clv, p_alive = excluded.p_alive,"
-        " data_version = excluded.data_version",
-        values, 2, NULL);
+    return sync_db_exec(
+        s->db, "writing customer_scores",
+        "ANALYZE scores_now (customer_id);"
+        "INSERT INTO customer_scores (" SCORE_COLUMNS ") SELECT " SCORE_COLUMNS
+        " FROM scores_now ON CONFLICT (customer_id) DO UPDATE SET"
+        " digest = excluded.digest, churn = excluded.churn, p_alive = excluded.p_alive,"
+        " expected_orders = excluded.expected_orders, expected_orders_90 = excluded.expected_orders_90,"
+        " predicted_clv = excluded.predicted_clv, predicted_clv_discounted = excluded.predicted_clv_discounted,"
+        " risk_level = excluded.risk_level, rfm_group = excluded.rfm_group, axes = excluded.axes,"
+        " archetype_l1 = excluded.archetype_l1, archetype_l2 = excluded.archetype_l2,"
+        " data_version = excluded.data_version");
 }
 
 static enum sync_db_status write_all(struct writer *w)
 {
     struct scoring *s = w->s;
     const struct score_groups *chosen = s->conf->archetype_level == CONF_ARCHETYPE_L2 ? &w->l2 : &w->l1;
-    enum sync_db_status st = score_all(w);
+    enum sync_db_status st = remove_gone(s);
 
     if (st == SYNC_DB_OK)
+        st = score_all(w);
+    if (st == SYNC_DB_OK && s->stored)
         st = replace_scores(s);
-    if (st == SYNC_DB_OK)
-        st = present(s);
     sync_score_groups_sort(&w->l1);
     sync_score_groups_sort(&w->l2);
     if (st == SYNC_DB_OK)
@@ -304,6 +276,8 @@ static enum sync_db_status write_all(struct writer *w)
         st = sync_score_write_segments(s, w->members);
     if (st == SYNC_DB_OK)
         st = sync_score_write_sections(s, chosen, &w->sums);
+    if (st == SYNC_DB_OK)
+        st = sync_score_present(s);
     s->archetypes = (int64_t)chosen->count;
     return st;
 }

@@ -96,6 +96,27 @@ def test_predictions_of_the_gift_retailer(patrond_factory, database, retail_sale
 # what every scoring promises
 
 
+@pytest.mark.parametrize("read_meanwhile", [False, True])
+def test_first_scoring_leaves_the_indexes_as_they_were(patrond_factory, database, sample_sales, read_meanwhile):
+    """They are built over the rows; where somebody holds the empty table, they stay and the rows come all the same."""
+    indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'fact_customer_current' ORDER BY 1"
+    made = "SELECT oid::bigint FROM pg_class WHERE relname = 'idx_customer_ltv'"
+    patrond = patrond_factory(DATABASE_URL=database, SYNC_SOURCE=f"csv:{sample_sales(300)}", AS_OF_DATE=AS_OF).start()
+    table = Table(database)
+    wait_until(lambda: table.value("SELECT to_regclass('data_versions') IS NOT NULL"), 20, "the schema")
+    wait_until(lambda: len(table.rows(indexes)) == 8, 20, "the indexes")
+    before, oid = table.rows(indexes), table.value(made)
+    reader = table.holder("SELECT count(*) FROM fact_customer_current") if read_meanwhile else None
+    try:
+        assert patrond.sync("full")["status"] == "success", patrond.log_tail()
+    finally:
+        if reader:
+            reader.close()
+    assert table.rows(indexes) == before
+    assert (table.value(made) == oid) == read_meanwhile
+    assert table.value("SELECT count(*) FROM fact_customer_current") == table.value("SELECT count(*) FROM customer_facts") > 0
+
+
 def test_everything_is_finite_and_adds_up(shop):
     patrond, table = shop()
     customers = table.value("SELECT count(*) FROM customer_facts")

@@ -466,6 +466,21 @@ def test_full_run_beside_what_hangs_on_the_table(synced, source, table, made):
     assert_facts_agree(table, AS_OF)
 
 
+@pytest.mark.parametrize("hangs_on_it", [False, True])
+def test_full_run_into_an_emptied_table(synced, source, table, hangs_on_it):
+    """Nothing is there to compare with; where a view keeps the table from being swapped, the lines come in place."""
+    rows = shop(200)
+    write(source, rows)
+    patrond = synced()
+    succeed(patrond)
+    before = table.lines(), table.facts()
+    if hangs_on_it:
+        table.rows("CREATE VIEW v AS SELECT order_id FROM combined_sales")
+    table.rows("TRUNCATE combined_sales")
+    assert counts(succeed(patrond, "full"))[1:] == (len(rows), 0, 0, 0)
+    assert (table.lines(), table.facts()) == before
+
+
 def test_readers_see_old_or_new_never_between(synced, source, table):
     rows = shop(3000)
     write(source, [{**r, "line_item_sales": "1.00"} for r in rows])
