@@ -30,16 +30,13 @@ static bool serving(const struct sync_state *s)
     return atomic_load(&s->proc->sb->generation) == s->proc->generation;
 }
 
-static bool beat(void *arg)
-{
-    return sync_state_beat(arg);
-}
-
-static enum sync_db_status open_db(struct sync_state *state, struct sync_db *db)
+/* A server that hangs, or a table that somebody holds, costs no more than `seconds`. */
+static enum sync_db_status open_db(struct sync_state *state, struct sync_db *db, int64_t seconds)
 {
     const struct conf *c = state->proc->conf;
 
-    return sync_db_open(db, c->database_url, (int)c->db_connect_timeout, beat, state);
+    sync_state_allow(state, seconds);
+    return sync_db_open(db, c->database_url, (int)c->db_connect_timeout, sync_state_beat_in_time, state);
 }
 
 static void report_database_down(struct sync_state *state, const struct sync_db *db)
@@ -53,10 +50,11 @@ static void report_database_down(struct sync_state *state, const struct sync_db 
     state->database_down = true;
 }
 
+/* A migration may have to rewrite the largest table. */
 static enum sync_db_status prepare(struct sync_state *state)
 {
     struct sync_db db;
-    enum sync_db_status s = open_db(state, &db);
+    enum sync_db_status s = open_db(state, &db, state->proc->conf->sync_full_timeout);
 
     if (s == SYNC_DB_OK)
         s = sync_migrate(&db);
@@ -66,10 +64,10 @@ static enum sync_db_status prepare(struct sync_state *state)
         s = sync_state_load(state, &db);
     if (s == SYNC_DB_OK)
         s = sync_follow_population(state, &db);
-    if (s == SYNC_DB_ERROR)
-        report_database_down(state, &db);
-    else if (s == SYNC_DB_OK)
+    if (s == SYNC_DB_OK)
         state->database_down = false;
+    else if (!sync_state_ending(state))
+        report_database_down(state, &db);
     sync_db_close(&db);
     return s;
 }
@@ -152,7 +150,7 @@ static void look_into_books(struct sync_state *state)
 {
     struct sync_db db;
 
-    if (open_db(state, &db) == SYNC_DB_OK)
+    if (open_db(state, &db, state->proc->conf->sync_stall_timeout) == SYNC_DB_OK)
         sync_state_load_runs(state, &db);
     sync_db_close(&db);
     plan(state);

@@ -24,7 +24,7 @@ static bool beat(void *arg)
 {
     struct sync_state *state = arg;
 
-    return sync_state_beat(state) && !state->wake && !sync_state_ending(state);
+    return sync_state_beat_in_time(state) && !state->wake && !sync_state_ending(state);
 }
 
 /* A day that is given, or that no daily run will score, is due at once. */
@@ -88,6 +88,7 @@ static enum sync_db_status rescore(struct sync_state *state, struct sync_db *db,
     struct need need = { .locked = false };
 
     *done = false;
+    sync_state_allow(state, c->sync_full_timeout); /* a full run may have left it everything to do */
     enum sync_db_status s = sync_db_open(db, c->database_url, (int)c->db_connect_timeout, beat, state);
     if (s == SYNC_DB_OK)
         s = look(db, as_of_day, &need);
@@ -111,12 +112,13 @@ void sync_rescore_when_due(struct sync_state *state, struct sync_rescore *r)
         return;
     enum sync_db_status s = rescore(state, &db, day, &done);
     sync_db_close(&db);
-    r->look_ns = clock_mono_ns() + (s == SYNC_DB_STOPPED ? SOON_NS : LATER_NS);
+    bool late = s == SYNC_DB_STOPPED && clock_mono_ns() >= state->limit_ns;
+    r->look_ns = clock_mono_ns() + (s == SYNC_DB_STOPPED && !late ? SOON_NS : LATER_NS);
     if (done) {
         r->day = day;
         sync_state_show(state);
     }
-    if (s == SYNC_DB_ERROR && !state->database_down)
+    if (late || (s == SYNC_DB_ERROR && !state->database_down))
         event_log(EVENT_DATA_LOADING_FAILED, (struct event_field[]){ event_cstr("error", db.error) }, 1,
                   "the customers could not be scored for the new day: %s; trying again", db.error);
 }

@@ -109,6 +109,18 @@ bool sync_state_beat(struct sync_state *s)
     return !s->stop;
 }
 
+void sync_state_allow(struct sync_state *s, int64_t seconds)
+{
+    s->limit_ns = clock_mono_ns() + (uint64_t)seconds * CLOCK_NS_PER_S;
+}
+
+bool sync_state_beat_in_time(void *arg)
+{
+    struct sync_state *s = arg;
+
+    return sync_state_beat(s) && clock_mono_ns() < s->limit_ns;
+}
+
 bool sync_state_ending(const struct sync_state *s)
 {
     return s->stop || s->leave;

@@ -19,6 +19,7 @@ struct sync_state {
     bool leave;             /* HUP was seen: end when no run is under way */
     bool wake;              /* USR1 was seen, and not because of a request that was taken already */
     bool database_down;     /* said so in the journal */
+    uint64_t limit_ns;      /* of the work between runs that is under way */
     uint64_t mail_ns;       /* when the last request was taken */
     int64_t orphan_run_id;  /* the run that the process before us left when it died; 0: none */
     struct sb_run unbooked; /* an ended run that could not be entered in sync_runs; run_id 0: none */
@@ -32,6 +33,9 @@ void sync_state_init(struct sync_state *s, const struct proc_context *proc);
 bool sync_state_beat(struct sync_state *s);
 /* The same, but returns within 100 ms of a request in the mailbox. */
 void sync_state_wait_mail(struct sync_state *s, unsigned ms);
+/* Work between runs that must come to an end: gives it so long, and beats (arg: the state) as above until then. */
+void sync_state_allow(struct sync_state *s, int64_t seconds);
+bool sync_state_beat_in_time(void *arg);
 /* Takes a request from the mailbox, which must then be answered. */
 bool sync_state_take_mail(struct sync_state *s, struct sb_mail_request *request);
 /* Between runs: is it time to end? */

@@ -117,6 +117,32 @@ def test_full_disk_of_the_database(synced, database, table):
     assert_facts_agree(table, AS_OF)
 
 
+def test_held_table_does_not_hold_up_the_start_for_ever(synced, database, table):
+    """A sync process that starts while somebody holds its books says so after SYNC_FULL_TIMEOUT, and tries again."""
+    patrond = synced(database, SYNC_FULL_TIMEOUT=max(2, int(FACTOR)))
+    holder = table.holder("LOCK TABLE sync_runs IN ACCESS EXCLUSIVE MODE")
+    try:
+        os.kill(patrond.pids("sync_combined_sales")[0], signal.SIGKILL)
+        patrond.wait_event("db_connection_failed", timeout=30, matching="the sync process can't prepare.*stopped while")
+    finally:
+        holder.close()
+    wait_until(lambda: patrond.post("/admin/sync-sales?mode=dry-run").status == 202, 20, "a run taken")
+
+
+def test_held_table_does_not_hold_up_the_next_day_for_ever(synced, database, table):
+    """Scoring a new day between runs has SYNC_FULL_TIMEOUT; then it is told, and runs go on."""
+    patrond = synced(database, SYNC_FULL_TIMEOUT=max(2, int(FACTOR)))
+    holder = table.holder("LOCK TABLE customer_scores IN ACCESS EXCLUSIVE MODE")
+    try:
+        patrond.write_settings(AS_OF_DATE="2025-01-02")
+        assert patrond.ctl("reload").returncode == 0
+        patrond.wait_event("data_loading_failed", timeout=30, matching="could not be scored.*stopped while")
+    finally:
+        holder.close()
+    succeed(patrond)
+    assert table.rows("SELECT max(as_of)::text FROM data_versions") == [("2025-01-02",)]
+
+
 def test_error_cut_within_a_character(synced, database, table):
     """What the run failed of is longer than its place in the books and is cut amid an umlaut: it is entered all the same."""
     patrond = synced(database)
