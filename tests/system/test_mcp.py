@@ -2,10 +2,12 @@
 import base64
 import http.client
 import json
+import time
 
 import pytest
 
 from lib.patrond import Answer, Patrond
+from lib.wait import FACTOR, wait_until
 
 MODERN = "2026-07-28"
 LEGACY = ["2025-11-25", "2025-06-18", "2025-03-26"]
@@ -426,3 +428,51 @@ def test_completion(server):
 ])
 def test_completion_refused(server, ref, argument):
     assert refused(server, modern("completion/complete", {"ref": ref, "argument": argument}))["code"] == -32602
+
+
+# ---- scopes, limits, and when something is missing ----
+
+def test_scope(server):
+    made = server.post("/admin/keys", {"name": "writer", "scopes": ["write"]}).json()["api_key"]
+    ask = {**LIST[1], "Authorization": f"Bearer {made}"}
+    wait_until(lambda: {send(server, LIST[0], ask).status for _ in range(8)} == {403}, 10, "the key is known")
+    answer = send(server, LIST[0], ask)
+    assert answer.json()["error"]["code"] == 403
+    assert answer.headers["www-authenticate"] == (
+        'Bearer realm="patrond", error="insufficient_scope", scope="read"')
+
+
+def test_before_the_first_sync_and_beyond_the_limit(patrond_factory, database):
+    server = patrond_factory(DATABASE_URL=database, ALLOW_LIST="", RATE_LIMIT_QUERY="3/h;burst=3")
+    server.start()
+    assert result(server, modern("resources/list"))["resources"] == []
+    assert refused(server, modern("resources/read", {"uri": "customer://1"}))["code"] == -32603
+    assert complete(server, {"type": "ref/resource", "uri": "customer://{id}"}, "id", "") == {
+        "values": [], "total": 0, "hasMore": False}
+    r = call(server, "search_customers", {})
+    assert r["isError"] is True and r["content"][0]["text"] == "No customers loaded. Try again in 10 seconds."
+    assert refused(server, modern("tools/call", {"name": "poem"}))["code"] == -32602
+    answer = send(server, *change(CALL, id="third"))
+    assert answer.status == 200 and answer.headers["ratelimit-policy"] == '"query";q=3;w=3600'
+    answer = send(server, *change(CALL, id="fourth"))
+    body = answer.json()
+    assert answer.status == 429 and int(answer.headers["retry-after"]) > 0
+    assert (body["id"], body["error"]["code"], body["error"]["data"]["policy"]) == ("fourth", 429, "query")
+    for method in ("tools/list", "prompts/list", "server/discover"):
+        assert send(server, *modern(method)).status == 200
+
+
+def test_a_tool_without_its_database(patrond_factory, own_postgres, sample_sales):
+    server = patrond_factory(DATABASE_URL=own_postgres.create_database(), SYNC_SOURCE=f"csv:{sample_sales(300)}",
+                             AS_OF_DATE="2024-12-31", WORKERS=1)
+    server.start()
+    assert server.sync("full")["status"] == "success"
+    server.wait_data()
+    products = ("analyze_products", {"analysis_type": "revenue_by_category"})
+    assert call(server, *products)["structuredContent"]["answer"]["categories"]
+    own_postgres.stop()
+    began = time.monotonic()
+    r = call(server, "analyze_products", {"analysis_type": "revenue_by_category", "timeframe_months": 5}, legacy)
+    assert time.monotonic() - began < 2 * FACTOR
+    assert r["isError"] is True and "Try again in" in r["content"][0]["text"] and "structuredContent" not in r
+    assert call(server, "search_customers", {"limit": 1})["isError"] is False
