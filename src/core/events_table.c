@@ -482,6 +482,22 @@ static const struct event events[EVENT_COUNT] = {
         .check = "status, error_type and request_id. 401: the key. 429, 529: too many calls. timeout: the network.",
         .fix = "Correct ANTHROPIC_API_KEY and reload, or wait: it is tried again by itself.",
     },
+    [EVENT_ALERT_SENT] = {
+        .name = "alert_sent",
+        .level = LOG_LEVEL_INFO,
+        .message_id = "77dc0282691f409683eed44da9da5365",
+        .meaning = "ALERT_WEBHOOK_URL has taken a message about what began or ended.",
+        .check = "The message.",
+        .fix = "Nothing.",
+    },
+    [EVENT_ALERT_FAILED] = {
+        .name = "alert_failed",
+        .level = LOG_LEVEL_WARNING,
+        .message_id = "69cf4b49a2374981b258253fda108e2d",
+        .meaning = "ALERT_WEBHOOK_URL did not take a message; it is tried again, at least once a minute.",
+        .check = "error; patronctl alert-test.",
+        .fix = "Correct ALERT_WEBHOOK_URL and reload, or wait.",
+    },
     [EVENT_SLO_HISTORY_FAILED] = {
         .name = "slo_history_failed",
         .level = LOG_LEVEL_WARNING,

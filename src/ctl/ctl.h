@@ -69,6 +69,7 @@ int ctl_doctor(struct ctl *ctl, int argc, char **argv);
 int ctl_incident(struct ctl *ctl, int argc, char **argv);
 int ctl_stop(struct ctl *ctl, int argc, char **argv);
 int ctl_models(struct ctl *ctl, int argc, char **argv);
+int ctl_alert_test(struct ctl *ctl, int argc, char **argv);
 int ctl_check(struct ctl *ctl, int argc, char **argv);
 int ctl_verify(struct ctl *ctl, int argc, char **argv);
 int ctl_keys(struct ctl *ctl, int argc, char **argv);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "core/events.h"
 #include "core/sys.h"
+#include "proc/alert_send.h"
 #include "proc/checks.h"
 #include "proc/probe_slo.h"
 #include "proc/roles.h"
@@ -32,6 +33,7 @@ struct probe {
     struct check_job jobs[CHECKS_COUNT];
     uint64_t due_ns[CHECKS_COUNT]; /* 0: at once */
     uint64_t sampled_ns;
+    struct alert_sender alerts;
     bool stop;
 };
 
@@ -213,6 +215,8 @@ static void turn(struct probe *p)
         p->stop = true;
     for (unsigned i = 0; i < CHECKS_COUNT && serving(p); i++)
         step(p, i, now);
+    if (serving(p))
+        alert_step(&p->alerts, p->ctx);
     if (now - p->sampled_ns < SAMPLE_NS)
         return;
     p->sampled_ns = now;
@@ -241,6 +245,7 @@ int probe_main(const struct proc_context *ctx)
     atomic_store(&ctx->slot->state, SB_DRAINING);
     for (unsigned i = 0; i < CHECKS_COUNT; i++)
         check_cancel(&p.jobs[i]);
+    alert_cancel(&p.alerts);
     atomic_store(&ctx->slot->state, SB_EXITED);
     return PROC_EXIT_DRAINED;
 }

@@ -20,8 +20,8 @@ def test_every_signal_is_in_the_manual():
 
 def test_every_command_is_in_the_manual():
     table = read("src/ctl/main.c").split("commands[] = {")[1].split("\n};")[0]
-    commands = re.findall(r'^\s+\{ "(\w+)"', table, re.M)
-    assert commands == re.findall(r"^\.It Cm (\w+)", read("man/patronctl.1"), re.M)
+    commands = re.findall(r'^\s+\{ "([\w-]+)"', table, re.M)
+    assert commands == re.findall(r"^\.It Cm ([\w-]+)", read("man/patronctl.1"), re.M)
 
 
 def test_every_option_is_in_the_manual():
@@ -40,7 +40,7 @@ def test_bash_completes_commands_and_arguments():
         return subprocess.run(["bash", "-c", ask], env={"PATH": f"{bin_dir}:/usr/bin:/bin"}, capture_output=True, text=True,
                               check=True).stdout.split()
     table = read("src/ctl/main.c").split("commands[] = {")[1].split("\n};")[0]
-    assert complete("patronctl", "") == ["-c", "-i", *re.findall(r'^\s+\{ "(\w+)"', table, re.M)]
+    assert complete("patronctl", "") == ["-c", "-i", *re.findall(r'^\s+\{ "([\w-]+)"', table, re.M)]
     assert complete("patronctl", "re") == ["reload"]
     assert complete("patronctl", "-c", "/x.conf", "workers", "") == ["+1", "-1", "--json"]
     assert complete("patronctl", "sync", "--")[:2] == ["--full", "--dry-run"]
