@@ -43,12 +43,12 @@ static int usage(FILE *to, int status)
         const struct ctl_command *c = &commands[i];
 
         if (strlen(c->arguments) <= MIDDLE)
-            fprintf(to, "  %-8s %-*s   %s\n", c->name, MIDDLE, c->arguments, c->doc);
+            fprintf(to, "  %-10s %-*s   %s\n", c->name, MIDDLE, c->arguments, c->doc);
         else
-            fprintf(to, "  %-8s %s\n  %-8s %-*s   %s\n", c->name, c->arguments, "", MIDDLE, "", c->doc);
+            fprintf(to, "  %-10s %s\n  %-10s %-*s   %s\n", c->name, c->arguments, "", MIDDLE, "", c->doc);
     }
-    fprintf(to, "  -c FILE  the server's settings (default: " DEFAULT_FILE ", if there is one)\n"
-                "  -i NAME  the server of the unit patrond@NAME\n");
+    fprintf(to, "  -c FILE    the server's settings (default: " DEFAULT_FILE ", if there is one)\n"
+                "  -i NAME    the server of the unit patrond@NAME\n");
     return status;
 }
 
