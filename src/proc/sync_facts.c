@@ -26,6 +26,7 @@ struct refresh {
     int32_t as_of_day;
     bool all;
     int64_t customer; /* the one being gathered */
+    int64_t amounts;  /* in cents, all of its lines, signs aside: no sum of them is larger */
     struct facts_line *lines;
     struct facts_day *days; /* of the customer, as much room as lines */
     size_t count, capacity;
@@ -172,6 +173,24 @@ static bool parse_line(const PGresult *rows, int i, int64_t *customer, struct fa
     return true;
 }
 
+static enum sync_db_status bad_amount(struct refresh *r, const PGresult *rows, int i, const char *wrong)
+{
+    r->db->reason = SB_REASON_DATABASE;
+    r->db->sqlstate[0] = '\0';
+    snprintf(r->db->error, sizeof(r->db->error), "combined_sales: customer %.20s: %s", PQgetvalue(rows, i, 0), wrong);
+    return SYNC_DB_ERROR;
+}
+
+static bool add_amounts(struct refresh *r, const struct facts_line *l)
+{
+    const int64_t amounts[] = { llabs(l->sales_cents), l->discount_cents, l->refunds_cents };
+    bool fit = true;
+
+    for (size_t i = 0; i < sizeof(amounts) / sizeof(amounts[0]); i++)
+        fit = fit && !__builtin_add_overflow(r->amounts, amounts[i], &r->amounts);
+    return fit;
+}
+
 static enum sync_db_status take_rows(struct refresh *r, const PGresult *rows)
 {
     enum sync_db_status s;
@@ -179,15 +198,14 @@ static enum sync_db_status take_rows(struct refresh *r, const PGresult *rows)
     for (int i = 0; i < PQntuples(rows); i++) {
         int64_t customer;
         struct facts_line line;
-        if (!parse_line(rows, i, &customer, &line)) {
-            r->db->reason = SB_REASON_DATABASE;
-            snprintf(r->db->error, sizeof(r->db->error),
-                     "combined_sales: an amount of customer %.20s is out of range", PQgetvalue(rows, i, 0));
-            return SYNC_DB_ERROR;
-        }
+        if (!parse_line(rows, i, &customer, &line))
+            return bad_amount(r, rows, i, "an amount is out of range");
         if (customer != r->customer && (s = end_customer(r)) != SYNC_DB_OK)
             return s;
+        r->amounts = customer == r->customer ? r->amounts : 0;
         r->customer = customer;
+        if (!add_amounts(r, &line))
+            return bad_amount(r, rows, i, "the amounts do not fit in 64 bits of cents");
         if (!grow(r))
             return no_memory(r, "gathering one customer's lines");
         r->lines[r->count++] = line;

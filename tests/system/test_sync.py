@@ -400,6 +400,20 @@ def test_as_of_day_moves(synced, source, table):
     assert table.value("SELECT count(*) FROM customer_facts") == everyone
 
 
+def test_absurd_amounts_are_refused_not_wrapped(synced, source, table):
+    """Each amount fits, a customer's sum does not: the run says whose, and the data served stay as they were."""
+    write(source, shop(50))
+    patrond = synced()
+    succeed(patrond)
+    write(source, shop(50) + [line(9000 + n, 77, "2024-12-01", "9999999999999999.99") for n in range(10)])
+    result = run(patrond)
+    assert result["status"] == "failed" and table.version() == 1
+    assert result["error"] == "combined_sales: customer 77: the amounts do not fit in 64 bits of cents"
+    write(source, shop(50))
+    succeed(patrond)
+    assert_facts_agree(table, AS_OF)
+
+
 # readers and neighbours
 
 
