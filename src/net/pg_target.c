@@ -76,6 +76,17 @@ static bool split_hosts(struct pg_target *t)
     return true;
 }
 
+/* A part of a password that was not percent-encoded would stand where the host or the port is, and libpq's errors
+ * quote them. */
+static bool plausible(const struct pg_target *t)
+{
+    const char *hosts = option(t, "host"), *ports = option(t, "port");
+
+    if (ports != NULL && strspn(ports, "0123456789,") != strlen(ports))
+        return false;
+    return hosts == NULL || hosts[0] == '/' || hosts[0] == '\0' || strchr(hosts + 1, '@') == NULL;
+}
+
 struct pg_target *pg_target_new(const char *url)
 {
     struct pg_target *t = calloc(1, sizeof *t);
@@ -83,8 +94,10 @@ struct pg_target *pg_target_new(const char *url)
     if (t == NULL)
         return NULL;
     t->options = PQconninfoParse(url, NULL);
-    if (t->options == NULL) {
-        t->error = "DATABASE_URL cannot be understood: expected postgresql://user@host:port/database";
+    if (t->options == NULL || !plausible(t)) {
+        t->error =
+            "DATABASE_URL cannot be understood: expected postgresql://user@host:port/database, and %25, %2F, %3A, "
+            "%3F and %40 for % / : ? and @ in a password";
         t->broken = true;
         return t;
     }
@@ -116,6 +129,11 @@ void pg_target_lookup(struct pg_target *t)
         if (t->hosts[i].lookup != NULL)
             lookup_start(t->hosts[i].lookup);
     }
+}
+
+bool pg_target_broken(const struct pg_target *t)
+{
+    return t->broken;
 }
 
 enum pg_lookup pg_target_state(struct pg_target *t)

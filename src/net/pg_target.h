@@ -26,8 +26,9 @@ void pg_target_free(struct pg_target *t);
 
 /* Starts looking names up, unless there are none or a lookup is under way. */
 void pg_target_lookup(struct pg_target *t);
-enum pg_lookup pg_target_state(struct pg_target *t); /* never blocks: poll it */
-const char *pg_target_error(const struct pg_target *t);
+enum pg_lookup pg_target_state(struct pg_target *t);    /* never blocks: poll it */
+bool pg_target_broken(const struct pg_target *t);       /* the URL itself is wrong, the error says how */
+const char *pg_target_error(const struct pg_target *t); /* never with a part of the URL */
 
 /* PQconnectStart with the addresses found. The caller owns the result; NULL: no memory. */
 PGconn *pg_target_connect(struct pg_target *t);

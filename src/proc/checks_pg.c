@@ -7,6 +7,7 @@
 
 #include <libpq-fe.h>
 
+#include "net/pg_target.h"
 #include "proc/checks.h"
 
 /* Verbose messages begin "FATAL:  28P01: text"; takes the code out of it. */
@@ -86,8 +87,23 @@ static void select_one(const struct check_env *env, PGconn *conn, struct check_r
     PQclear(result);
 }
 
+/* libpq's own words would quote what it can't read, and that may be the password. */
+static bool url_is_good(const struct check_env *env, struct check_result *r)
+{
+    struct pg_target *t = pg_target_new(env->conf->database_url);
+    bool good = t != NULL && !pg_target_broken(t);
+
+    if (!good)
+        check_down(r, SB_ERROR_REFUSED, "%s", t != NULL ? pg_target_error(t) : "out of memory");
+    pg_target_free(t);
+    return good;
+}
+
 void check_postgres_run(const struct check_env *env, struct check_result *r)
 {
+    if (!url_is_good(env, r))
+        return;
+
     const char *const keys[] = { "dbname", "application_name", NULL };
     const char *const values[] = { env->conf->database_url, "patrond/probe", NULL };
     PGconn *conn = PQconnectStartParams(keys, values, 1);

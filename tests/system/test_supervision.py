@@ -551,6 +551,18 @@ def test_frozen_database_does_not_hold_the_probe(patrond_factory, own_postgres):
     p.wait_event("db_recovered", timeout=10)
 
 
+@pytest.mark.parametrize("place", ["geh%eim@127.0.0.1:1", "geheim/x@127.0.0.1:1", "x@geheim@127.0.0.1:1"])
+def test_password_with_a_sign_of_the_url_is_not_quoted(patrond_factory, place):
+    """What can't be read of DATABASE_URL may be a part of its password: nobody's error quotes it."""
+    p = patrond_factory(DATABASE_URL=f"postgresql://user:{place}/z", WORKERS=1).start()
+    p.wait_event("component_state_changed", timeout=15, matching="DATABASE_URL cannot be understood.*component=database .*to=down")
+    said = p.ctl("check", "postgres")
+    assert said.returncode == 1
+    assert p.stop() == 0
+    told = "\n".join([*p.lines, said.stdout, said.stderr])
+    assert "geh" not in told.replace("GEH", ""), told
+
+
 def test_health_board_follows_redis(patrond_factory, own_redis):
     p = patrond_factory(DATABASE_URL="postgresql://x@127.0.0.1:1/z", REDIS_URL=own_redis.url()).start()
     wait_until(lambda: status(p)["checks"]["cache"]["state"] == "up", 5, "cache up")
