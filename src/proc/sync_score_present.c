@@ -73,37 +73,38 @@ static enum sync_db_status build_indexes(struct scoring *s)
     return st;
 }
 
-static enum sync_db_status write_rows(struct scoring *s)
+static const char or_replace[] =
+    " ON CONFLICT (customer_id) DO UPDATE SET store_id = excluded.store_id,"
+    " archetype_l1_id = excluded.archetype_l1_id, archetype_l2_id = excluded.archetype_l2_id,"
+    " lifetime_value = excluded.lifetime_value, total_orders = excluded.total_orders,"
+    " avg_order_value = excluded.avg_order_value, days_since_last_purchase = excluded.days_since_last_purchase,"
+    " customer_tenure_days = excluded.customer_tenure_days, churn_risk_score = excluded.churn_risk_score,"
+    " last_updated = excluded.last_updated, gross_sales = excluded.gross_sales, refunds = excluded.refunds,"
+    " first_order_date = excluded.first_order_date, last_order_date = excluded.last_order_date,"
+    " avg_days_between_orders = excluded.avg_days_between_orders, risk_level = excluded.risk_level,"
+    " rfm_group = excluded.rfm_group, predicted_clv = excluded.predicted_clv, p_alive = excluded.p_alive,"
+    " data_version = excluded.data_version";
+
+static enum sync_db_status write_rows(struct scoring *s, bool empty)
 {
     char day[24], sql[2600];
     const char *values[] = { s->conf->store_id, day };
 
     snprintf(day, sizeof(day), "%d", s->as_of_day);
-    snprintf(
-        sql, sizeof(sql),
-        "INSERT INTO fact_customer_current AS t (customer_id, store_id, archetype_l1_id, archetype_l2_id,"
-        " lifetime_value, total_orders, avg_order_value, days_since_last_purchase, customer_tenure_days,"
-        " churn_risk_score, last_updated, gross_sales, refunds, first_order_date, last_order_date,"
-        " avg_days_between_orders, risk_level, rfm_group, predicted_clv, p_alive, data_version)"
-        " SELECT c.customer_id::text, $1, 'arch_' || lpad(n.archetype_l1::text, 12, '0'),"
-        " 'arch_' || lpad(n.archetype_l2::text, 12, '0'), (c.gross_cents - c.refunds_cents) / 100.0, c.orders,"
-        " (c.gross_cents - c.refunds_cents) / 100.0 / c.orders, $2::int - c.last_day, $2::int - c.first_day,"
-        " n.churn, now(), c.gross_cents / 100.0, c.refunds_cents / 100.0, date '1970-01-01' + c.first_day,"
-        " date '1970-01-01' + c.last_day,"
-        " CASE WHEN c.orders > 1 THEN (c.last_day - c.first_day)::float / (c.orders - 1) END, n.risk_level,"
-        " n.rfm_group, n.predicted_clv, n.p_alive, n.data_version"
-        " FROM %s n JOIN customer_facts c USING (customer_id)"
-        " ON CONFLICT (customer_id) DO UPDATE SET store_id = excluded.store_id,"
-        " archetype_l1_id = excluded.archetype_l1_id, archetype_l2_id = excluded.archetype_l2_id,"
-        " lifetime_value = excluded.lifetime_value, total_orders = excluded.total_orders,"
-        " avg_order_value = excluded.avg_order_value, days_since_last_purchase = excluded.days_since_last_purchase,"
-        " customer_tenure_days = excluded.customer_tenure_days, churn_risk_score = excluded.churn_risk_score,"
-        " last_updated = excluded.last_updated, gross_sales = excluded.gross_sales, refunds = excluded.refunds,"
-        " first_order_date = excluded.first_order_date, last_order_date = excluded.last_order_date,"
-        " avg_days_between_orders = excluded.avg_days_between_orders, risk_level = excluded.risk_level,"
-        " rfm_group = excluded.rfm_group, predicted_clv = excluded.predicted_clv, p_alive = excluded.p_alive,"
-        " data_version = excluded.data_version",
-        s->stored ? "scores_now" : "customer_scores");
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO fact_customer_current AS t (customer_id, store_id, archetype_l1_id, archetype_l2_id,"
+             " lifetime_value, total_orders, avg_order_value, days_since_last_purchase, customer_tenure_days,"
+             " churn_risk_score, last_updated, gross_sales, refunds, first_order_date, last_order_date,"
+             " avg_days_between_orders, risk_level, rfm_group, predicted_clv, p_alive, data_version)"
+             " SELECT c.customer_id::text, $1, 'arch_' || lpad(n.archetype_l1::text, 12, '0'),"
+             " 'arch_' || lpad(n.archetype_l2::text, 12, '0'), (c.gross_cents - c.refunds_cents) / 100.0, c.orders,"
+             " (c.gross_cents - c.refunds_cents) / 100.0 / c.orders, $2::int - c.last_day, $2::int - c.first_day,"
+             " n.churn, now(), c.gross_cents / 100.0, c.refunds_cents / 100.0, date '1970-01-01' + c.first_day,"
+             " date '1970-01-01' + c.last_day,"
+             " CASE WHEN c.orders > 1 THEN (c.last_day - c.first_day)::float / (c.orders - 1) END, n.risk_level,"
+             " n.rfm_group, n.predicted_clv, n.p_alive, n.data_version"
+             " FROM %s n JOIN customer_facts c USING (customer_id)%s",
+             s->stored ? "scores_now" : "customer_scores", empty ? "" : or_replace);
     return sync_db_query(s->db, "writing fact_customer_current", sql, values, 2, NULL);
 }
 
@@ -113,6 +114,6 @@ enum sync_db_status sync_score_present(struct scoring *s)
     enum sync_db_status st = drop_indexes(s, &dropped);
 
     if (st == SYNC_DB_OK)
-        st = write_rows(s);
+        st = write_rows(s, dropped);
     return st == SYNC_DB_OK && dropped ? build_indexes(s) : st;
 }
