@@ -179,8 +179,11 @@ static void put_row(struct writer *w, const struct stored *r, uint64_t digest)
                (long long)digest, (double)r->churn, (double)r->p_alive, (double)r->expected_orders,
                (double)r->expected_orders_90, (double)r->clv, (double)r->clv_discounted,
                population_risk_name((enum population_risk)r->risk), rfm_group_name(r->rfm));
-    for (unsigned axis = 0; axis < AXIS_COUNT; axis++)
-        buf_printf(out, "%s%u", axis > 0 ? "," : "", r->axes[axis]);
+    for (unsigned axis = 0; axis < AXIS_COUNT; axis++) {
+        if (axis > 0)
+            buf_add_char(out, ',');
+        buf_add_u64(out, r->axes[axis]);
+    }
     buf_printf(out, "}\t%llu\t%llu\t%lld\n", (unsigned long long)r->archetype_l1, (unsigned long long)r->archetype_l2,
                (long long)w->s->data_version);
 }
@@ -225,19 +228,21 @@ static enum sync_db_status score_all(struct writer *w)
     return st == SYNC_DB_OK ? sync_db_copy_end(s->db, what, NULL) : st;
 }
 
-/* Customers without orders go. */
+/* Customers without orders go: with new facts of some alone, they are among these. */
 static enum sync_db_status remove_gone(struct scoring *s)
 {
-    char sql[600];
-
-    snprintf(sql, sizeof(sql),
-             "DELETE FROM customer_scores c WHERE NOT EXISTS"
-             " (SELECT FROM customer_facts f WHERE f.customer_id = c.customer_id)%s;"
-             "DELETE FROM fact_customer_current c WHERE NOT EXISTS"
-             " (SELECT FROM customer_facts f WHERE f.customer_id::text = c.customer_id)%s",
-             s->all ? "" : " AND c.customer_id IN (SELECT customer_id FROM customer_dirty)",
-             s->all ? "" : " AND c.customer_id IN (SELECT customer_id::text FROM customer_dirty)");
-    return sync_db_exec(s->db, "removing customers without orders", sql);
+    return sync_db_exec(
+        s->db, "removing customers without orders",
+        s->all ? "DELETE FROM customer_scores c WHERE NOT EXISTS"
+                 " (SELECT FROM customer_facts f WHERE f.customer_id = c.customer_id);"
+                 "DELETE FROM fact_customer_current c WHERE NOT EXISTS"
+                 " (SELECT FROM customer_facts f WHERE f.customer_id::text = c.customer_id)"
+               : "CREATE TEMP TABLE customers_gone ON COMMIT DROP AS SELECT customer_id FROM customer_dirty d"
+                 " WHERE NOT EXISTS (SELECT FROM customer_facts f WHERE f.customer_id = d.customer_id);"
+                 "ANALYZE customers_gone;"
+                 "DELETE FROM customer_scores c USING customers_gone g WHERE c.customer_id = g.customer_id;"
+                 "DELETE FROM fact_customer_current c USING customers_gone g"
+                 " WHERE c.customer_id = g.customer_id::text");
 }
 
 /* Rows that differ are replaced, on their pages where there is room. */
