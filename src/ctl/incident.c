@@ -3,6 +3,7 @@
  */
 #include "ctl/incident.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,7 +147,26 @@ static void write_head(const struct incident *i, const char *unit, const char *h
     buf_add_cstr(out, "\n- Severity: (P0 outage, P1 more than 5 % errors or 2 s, P2 minor, P3)\n- Written by:\n");
 }
 
-static void write_impact(const struct incident *i, struct buf *out)
+/* The service levels of the window. */
+static void write_levels(const struct slo_sum *levels, struct buf *out)
+{
+    uint64_t requests = levels->counts.requests, lost = levels->slots - levels->good;
+    double p95 = slo_percentile(levels->counts.latency, 0.95), p99 = slo_percentile(levels->counts.latency, 0.99);
+
+    if (levels->slots > 0)
+        buf_printf(out, "- availability %.2f %%: /health could not answer 200 for %.1f of %.1f min\n",
+                   100 * slo_availability(levels), (double)lost * SLO_SLOT_S / 60,
+                   (double)levels->slots * SLO_SLOT_S / 60);
+    if (requests > 0)
+        buf_printf(out, "- %llu requests answered, %llu of them with 5xx (%.2f %%)\n", (unsigned long long)requests,
+                   (unsigned long long)levels->counts.errors, 100 * (double)levels->counts.errors / (double)requests);
+    if (!isnan(p95))
+        buf_printf(out, "- latency: P95 %.0f ms, P99 %.0f ms\n", p95 * 1000, p99 * 1000);
+    if (levels->slots == 0 && requests == 0)
+        buf_add_cstr(out, "- the server measured nothing in this window\n");
+}
+
+static void write_impact(const struct incident *i, const struct slo_sum *levels, struct buf *out)
 {
     static const struct {
         enum event_id id;
@@ -162,17 +182,14 @@ static void write_impact(const struct incident *i, struct buf *out)
         { EVENT_SYNC_FAILED, "sync runs failed" },
         { EVENT_CLAUDE_FAILED, "questions Claude did not answer" },
     };
-    bool none = true;
 
     buf_add_cstr(out, "\n## Impact\n\n");
+    write_levels(levels, out);
     for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
         if (i->counts[rows[k].id] == 0)
             continue;
-        buf_printf(out, "- %llu %s\n", (unsigned long long)i->counts[rows[k].id], rows[k].what);
-        none = false;
+        buf_printf(out, "- in the journal: %llu %s\n", (unsigned long long)i->counts[rows[k].id], rows[k].what);
     }
-    if (none)
-        buf_add_cstr(out, "- no failed request or run in the journal\n");
     buf_add_cstr(out, "- Customers, revenue:\n");
 }
 
@@ -213,10 +230,11 @@ static void write_timeline(const struct incident *i, struct buf *out)
         buf_printf(out, "\n%zu more lines are left out: choose a shorter window.\n", i->lines_left_out);
 }
 
-void incident_write(const struct incident *i, const char *unit, const char *host, struct buf *out)
+void incident_write(const struct incident *i, const struct slo_sum *levels, const char *unit, const char *host,
+                    struct buf *out)
 {
     write_head(i, unit, host, out);
-    write_impact(i, out);
+    write_impact(i, levels, out);
     write_components(i, out);
     write_timeline(i, out);
     buf_add_cstr(out, "\n## Root cause\n\n\n## What went well, what did not\n\n\n## Action items\n\n"

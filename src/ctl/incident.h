@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "core/events.h"
 #include "core/scoreboard.h"
+#include "core/slo.h"
 
 #define INCIDENT_LINES   2000 /* of the timeline */
 #define INCIDENT_MESSAGE 300
@@ -52,8 +53,9 @@ struct incident {
 bool incident_init(struct incident *i, int64_t since_us, int64_t until_us);
 void incident_free(struct incident *i);
 void incident_add(struct incident *i, const struct incident_event *e);
-/* The whole document, Markdown. */
-void incident_write(const struct incident *i, const char *unit, const char *host, struct buf *out);
+/* The whole document, Markdown. `levels`: what the server measured in the window, in steps of five minutes. */
+void incident_write(const struct incident *i, const struct slo_sum *levels, const char *unit, const char *host,
+                    struct buf *out);
 
 /* "2025-11-03T08:00:00Z", "2025-11-03" (midnight, UTC), or how long before now: "90m", "2h", "3d". */
 bool incident_parse_time(const char *text, int64_t now_us, int64_t *us);

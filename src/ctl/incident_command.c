@@ -3,11 +3,13 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "core/slo_file.h"
 #include "ctl/ctl.h"
 #include "ctl/incident.h"
 
@@ -103,15 +105,33 @@ static bool read_arguments(int argc, char **argv, int64_t now_us, int64_t *since
     return since && *since_us < *until_us;
 }
 
-static int print_document(const struct incident *i, const char *unit)
+/* From the running server, else from what it left in STATE_DIR; nothing where neither can be read. */
+static void read_levels(struct ctl *ctl, const struct incident *i, struct slo_sum *sum)
 {
+    int64_t end_s = i->until_us / CLOCK_US_PER_S;
+    unsigned buckets = (unsigned)((i->until_us - i->since_us) / CLOCK_US_PER_S / SLO_BUCKET_S) + 2;
+    struct slo_ring *kept = calloc(1, sizeof(*kept));
+
+    *sum = (struct slo_sum){ .slots = 0 };
+    ctl->sb = scoreboard_open(ctl->conf->run_dir, false);
+    if (ctl->sb != NULL)
+        slo_sum(&ctl->sb->slo, 0, buckets, end_s, sum);
+    else if (kept != NULL && slo_file_load(kept, ctl->conf->state_dir, clock_wall_us() / CLOCK_US_PER_S))
+        slo_sum(kept, 0, buckets, end_s, sum);
+    free(kept);
+}
+
+static int print_document(struct ctl *ctl, const struct incident *i)
+{
+    struct slo_sum levels;
     char host[256] = "?";
     struct buf out;
     bool good;
 
     (void)gethostname(host, sizeof(host) - 1);
     buf_init(&out, MAX_DOCUMENT);
-    incident_write(i, unit, host, &out);
+    read_levels(ctl, i, &levels);
+    incident_write(i, &levels, ctl->unit, host, &out);
     good = !out.failed && fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
     buf_free(&out);
     return good ? CTL_OK : ctl_fail(CTL_FAILED, "cannot write the document");
@@ -132,7 +152,7 @@ int ctl_incident(struct ctl *ctl, int argc, char **argv)
     if (status < 0)
         status = ctl_fail(CTL_FAILED, "cannot read the journal: %s", strerror(-status));
     else
-        status = print_document(&incident, ctl->unit);
+        status = print_document(ctl, &incident);
     incident_free(&incident);
     return status;
 }

@@ -213,6 +213,7 @@ def test_review_document_of_an_incident(service):
     assert text.startswith("# Incident review: patrond.service on ")
     assert re.search(r"\| \S+Z \| worker_crashed \| worker \d \(pid \d+\) crashed with SIGSEGV", text)
     assert "| reload_failed |" in text and "- database: down or degraded for " in text
+    assert re.search(r"- \d+ requests answered, \d+ of them with 5xx|measured nothing", text)
     assert "## Root cause" in text and "## Action items" in text
     assert service.run("patronctl", "incident", "--since", "never").returncode == 2
 

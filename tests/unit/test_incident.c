@@ -17,10 +17,12 @@
 
 static struct incident i;
 static struct buf out;
+static struct slo_sum levels;
 
 static int begin(void **state)
 {
     (void)state;
+    levels = (struct slo_sum){ 0 };
     buf_init(&out, 1 << 20);
     return incident_init(&i, T0, T0 + 3600 * S) ? 0 : -1;
 }
@@ -54,7 +56,7 @@ static void changed(int64_t second, const char *component, const char *from, con
 
 static const char *document(void)
 {
-    incident_write(&i, "patrond.service", "vm1", &out);
+    incident_write(&i, &levels, "patrond.service", "vm1", &out);
     return buf_cstr(&out);
 }
 
@@ -78,7 +80,7 @@ static void an_outage_that_ended(void **state)
     has(text, "# Incident review: patrond.service on vm1\n");
     has(text, "- Window: 2025-11-03T08:00:00Z to 2025-11-03T09:00:00Z (UTC)\n");
     has(text, "- First sign: 2025-11-03T08:10:00Z\n- Recovered: 2025-11-03T08:22:00Z\n- Duration: 12 min 0 s\n");
-    has(text, "- 7 requests failed on our side\n");
+    has(text, "- in the journal: 7 requests failed on our side\n");
     has(text, "- database: down or degraded for 12 min 0 s\n");
     has(text, "| 2025-11-03T08:10:00Z | db_connection_failed | Database connection failed: a \\| b |\n");
     assert_null(strstr(text, "| request_failed |"));
@@ -114,8 +116,20 @@ static void equal_lines_are_counted(void **state)
     incident_add(&i, &flood);
     const char *text = document();
     has(text, "worker 0 crashed (30 times until 2025-11-03T08:00:29Z) |\n");
-    has(text, "- 30 processes crashed\n");
-    has(text, "- 100 requests over a rate limit\n");
+    has(text, "- in the journal: 30 processes crashed\n");
+    has(text, "- in the journal: 100 requests over a rate limit\n");
+}
+
+static void service_levels_are_told(void **state)
+{
+    (void)state;
+    levels = (struct slo_sum){ .slots = 120,
+                               .good = 114,
+                               .counts = { .requests = 2000, .errors = 50, .latency = { 1900, 0, 100 } } };
+    const char *text = document();
+    has(text, "- availability 95.00 %: /health could not answer 200 for 3.0 of 60.0 min\n");
+    has(text, "- 2000 requests answered, 50 of them with 5xx (2.50 %)\n");
+    has(text, "- latency: P95 5 ms, P99 22 ms\n");
 }
 
 static void too_many_lines_are_said_to_be(void **state)
@@ -135,7 +149,7 @@ static void nothing_happened(void **state)
     (void)state;
     const char *text = document();
     has(text, "Nothing in the journal of this window was a warning or worse.");
-    has(text, "- no failed request or run in the journal\n");
+    has(text, "- the server measured nothing in this window\n");
     has(text, "- no component changed its state\n");
 }
 
@@ -161,13 +175,9 @@ static void times(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_outage_that_ended),
-        TEST(one_that_goes_on),
-        TEST(one_that_had_begun_before),
-        TEST(equal_lines_are_counted),
-        TEST(too_many_lines_are_said_to_be),
-        TEST(nothing_happened),
-        cmocka_unit_test(times),
+        TEST(an_outage_that_ended),    TEST(one_that_goes_on),        TEST(one_that_had_begun_before),
+        TEST(equal_lines_are_counted), TEST(service_levels_are_told), TEST(too_many_lines_are_said_to_be),
+        TEST(nothing_happened),        cmocka_unit_test(times),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
