@@ -15,6 +15,7 @@ import pytest
 
 from lib.patrond import Load
 from lib.wait import wait_until
+from lib.wrk import Wrk
 
 pytestmark = pytest.mark.drill
 
@@ -30,6 +31,19 @@ def kill_worker_zero(p, stop):
                 if b"worker 0" in open(f"/proc/{pid}/cmdline", "rb").read():
                     os.kill(pid, signal.SIGSEGV)
         time.sleep(0.005)
+
+
+def test_killed_workers_cost_only_what_they_were_doing(patrond_factory):
+    p = patrond_factory(DATABASE_URL="postgresql://x@127.0.0.1:1/z").start()
+    lost = 0
+    with Wrk(p) as w:
+        for _ in range(3):
+            victim = p.workers()[0]
+            held = next(x["connections"] for x in p.get("/admin/workers").json()["workers"] if x["pid"] == victim)
+            lost += held + 8  # and those that came meanwhile
+            os.kill(victim, signal.SIGKILL)
+            wait_until(lambda: victim not in p.pids() and len(p.workers()) == 2, 5, "another one")
+    assert w.failed == 0 and w.lost <= lost and w.requests > 1000, w.said
 
 
 def test_crash_loop_backs_off_while_the_others_serve(patrond_factory):

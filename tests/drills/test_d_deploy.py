@@ -7,20 +7,20 @@ Recovery   a bad deploy: the running version stays or comes back by itself, at m
 import os
 import pathlib
 import re
-import shutil
 import signal
 import threading
 import time
 
 import pytest
 
-from lib.patrond import TOP, Load, _program
+from lib.patrond import BUILD, Load, _program
 from lib.wait import FACTOR, wait_until
+from lib.wrk import Wrk
 
 pytestmark = pytest.mark.drill
 
-BUILD = pathlib.Path(os.environ.get("PATROND_BUILD", TOP))
 HERE = BUILD / "tests/unit"
+SCRIPT = b"#!/bin/sh\n"
 
 
 def install(path, content, version=None, mode=0o755):
@@ -104,6 +104,19 @@ def test_good_deploys_fail_no_request(deployed):
     assert pathlib.Path(f"/proc/{master}/comm").read_text() == "patrond\n"
 
 
+def test_deploys_and_reloads_under_64_connections(deployed):
+    p = deployed()
+    with Wrk(p) as w:
+        for version in ["1.0.1", "1.0.2"]:
+            install(p.installed, patrond_bytes(), version)
+            for command in ["upgrade", "reload"]:
+                answer = p.ctl(command)
+                assert answer.returncode == 0, answer.stderr
+        install(p.installed, SCRIPT + b"exit 1\n")
+        assert p.ctl("upgrade").returncode == 1
+    assert w.failed == 0 and w.lost == 0 and w.requests > 1000, w.said
+
+
 def counted(p):
     text = p.get("/metrics").body.decode()
     return sum(float(v) for v in re.findall(r'^http_requests_total{[^}]*health/live[^}]*} (\S+)', text, re.M))
@@ -154,7 +167,6 @@ def test_killed_worker_is_replaced_after_a_deploy(deployed):
 
 # What can be wrong with an executable. Each: its bytes, and a word of the reason.
 
-SCRIPT = b"#!/bin/sh\n"
 BAD = {
     "garbage": (lambda: b"\x7fnothing at all", "cannot execute"),
     "truncated": (lambda: patrond_bytes()[:5000], "it ended with"),
