@@ -7,9 +7,11 @@
 
 #include <stdlib.h>
 
+#include "api/claude.h"
 #include "api/cursor.h"
 #include "api/etag.h"
 #include "api/mcp_param.h"
+#include "api/nl_memory.h"
 #include "api/put_axes.h"
 #include "api/request.h"
 #include "api/sync_wait.h"
@@ -62,8 +64,11 @@ struct api *api_new(const struct api_env *env)
     buf_init(&a->scratch, (size_t)env->conf->max_request_memory_bytes);
     buf_init(&a->result, (size_t)env->conf->max_request_memory_bytes);
     a->router = router_new(routes, routes_count, sizeof(routes[0]));
+    a->claude = claude_new(env->conf, env->sb, env->slot, env->loop);
+    a->nl_memory = nl_memory_new(env->conf->enable_cache ? env->conf->cache_ttl : 0);
     a->gzip = gzip_new((size_t)env->conf->max_request_memory_bytes);
-    if (a->gzip == NULL || a->router == NULL || !init_constants(a) || !keys_init(a)) {
+    if (a->gzip == NULL || a->router == NULL || a->claude == NULL || a->nl_memory == NULL || !init_constants(a) ||
+        !keys_init(a)) {
         api_free(a);
         return NULL;
     }
@@ -81,6 +86,8 @@ void api_free(struct api *a)
     dataset_slot_close(&a->data);
     if (a->router != NULL)
         router_free(a->router);
+    claude_free(a->claude);
+    nl_memory_free(a->nl_memory);
     gzip_free(a->gzip);
     buf_free(&a->head);
     buf_free(&a->body);

@@ -26,6 +26,8 @@
 #include "core/events.h"
 #include "net/router.h"
 
+struct claude;
+struct nl_memory;
 struct sync_wait;
 
 struct api {
@@ -46,6 +48,8 @@ struct api {
     uint64_t etag_seed;
     uint8_t cursor_key[HASH_SHA256_BYTES];
     struct shed shed;
+    struct claude *claude;
+    struct nl_memory *nl_memory;   /* what questions meant */
     struct sync_wait *sync_waits;  /* callers of sync-sales waiting for an answer */
     uint64_t shed_logged_ns;       /* of the last load_shed line */
     struct event_quota slow_quota; /* of request_completed lines for slow requests */

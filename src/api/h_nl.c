@@ -38,13 +38,8 @@ static bool read_question(struct api_request *q, struct str *question)
 
 void h_natural_language(struct api_request *q)
 {
-    struct nl_meaning meaning;
     struct str question;
 
-    if (!read_question(q, &question))
-        return;
-    if (nl_by_rules(q, question, &meaning))
-        nl_answer(q, question, &meaning);
-    else
-        error_no_memory(q);
+    if (read_question(q, &question))
+        nl_ask(q, question);
 }

@@ -9,8 +9,8 @@
 #include "api/tools.h"
 #include "base/clock.h"
 
-#define MAX_ARGUMENTS    (64 * 1024)
-#define ANSWER_WITHIN_MS 2900 /* PostgreSQL included: 3 seconds less the way back */
+#define MAX_ARGUMENTS (64 * 1024)
+#define AFTER_MS      400 /* for PostgreSQL, once the question is understood, at the least */
 
 struct asked {
     struct str question;
@@ -202,6 +202,12 @@ static void on_tool(struct tool_call *c)
         tool_answer_error(c);
 }
 
+/* Answers come within three seconds while NL_TIMEOUT_MS is what it is by default. */
+static uint64_t deadline_of(const struct api_request *q)
+{
+    return q->http->start_ns + ((uint64_t)q->api->env.conf->nl_timeout_ms + AFTER_MS) * 1000000ULL;
+}
+
 void nl_answer(struct api_request *q, struct str question, const struct nl_meaning *m)
 {
     struct asked *a = arena_zalloc(&q->http->arena, sizeof(*a));
@@ -222,7 +228,7 @@ void nl_answer(struct api_request *q, struct str question, const struct nl_meani
                                   .arguments = m->arguments,
                                   .where = "arguments",
                                   .lenient = true,
-                                  .deadline_ns = q->http->start_ns + ANSWER_WITHIN_MS * 1000000ULL,
+                                  .deadline_ns = deadline_of(q),
                                   .done = on_tool,
                                   .owner = a };
     tool_start(&a->call);

@@ -25,6 +25,8 @@ struct nl_meaning {
     enum nl_interpreter interpreter;
 };
 
+/* Answers the request: Claude or the rules interpret the question, a tool answers it. */
+void nl_ask(struct api_request *q, struct str question);
 /* Answers the request from the meaning, at once or later. */
 void nl_answer(struct api_request *q, struct str question, const struct nl_meaning *m);
 /* The meaning by the rules. False: no memory. */

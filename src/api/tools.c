@@ -297,26 +297,26 @@ const struct tool tools[] = {
     { .name = "query_customers", .title = "Customers",
       .description = "One customer (profile, churn risk, orders, forecast, recommendations, segment), or a list of "
                      "customers by an analysis and filters.",
-      .scope = AUTH_READ, .arguments = customers_arguments, .result = answer_result, .run = tool_query_customers },
+      .scope = AUTH_READ, .arguments = customers_arguments, .result = answer_result, .answers = true, .run = tool_query_customers },
     { .name = "query_segments", .title = "Archetypes",
       .description = "Archetypes, the types of customers: overview, growth, comparison, suitability for a season, what "
                      "they buy.",
-      .scope = AUTH_READ, .arguments = segments_arguments, .result = answer_result, .run = tool_query_segments },
+      .scope = AUTH_READ, .arguments = segments_arguments, .result = answer_result, .answers = true, .run = tool_query_segments },
     { .name = "forecast_business_metrics", .title = "Business forecast",
       .description = "Revenue, customer numbers, averages and rates in the coming months.",
-      .scope = AUTH_READ, .arguments = forecast_arguments, .result = answer_result, .run = tool_forecast },
+      .scope = AUTH_READ, .arguments = forecast_arguments, .result = answer_result, .answers = true, .run = tool_forecast },
     { .name = "plan_campaign", .title = "Campaign",
       .description = "Customers to address by a campaign, best first, and the strategy.",
-      .scope = AUTH_READ, .arguments = campaign_arguments, .result = answer_result, .run = tool_campaign },
+      .scope = AUTH_READ, .arguments = campaign_arguments, .result = answer_result, .answers = true, .run = tool_campaign },
     { .name = "get_recommendations", .title = "Recommendations",
       .description = "Actions and the customers they are for: upsell, cross-sell, expansion, winback, retention, "
                      "discounts.",
-      .scope = AUTH_READ, .arguments = recommendations_arguments, .result = answer_result,
+      .scope = AUTH_READ, .arguments = recommendations_arguments, .result = answer_result, .answers = true,
       .run = tool_recommendations },
     { .name = "analyze_products", .title = "Products and categories",
       .description = "What is sold: categories and products by revenue, popularity, trend, repurchase, value, bundles "
                      "and season.",
-      .scope = AUTH_READ, .arguments = products_arguments, .result = answer_result, .run = tool_products },
+      .scope = AUTH_READ, .arguments = products_arguments, .result = answer_result, .answers = true, .run = tool_products },
 };
 /* clang-format on */
 

@@ -56,8 +56,9 @@ struct tool {
     enum auth_level scope;
     const struct tool_field *arguments; /* a list without fields: none */
     const struct tool_field *result;    /* of the object, or of each item of `list` */
-    bool list;                          /* the result is an array of objects */
-    void (*run)(struct tool_call *c);   /* ends with tool_end or a tool_fail_…, at once or later */
+    bool answers; /* the result is an answer of CONTRACT 17.3: it can answer a question in words */
+    bool list;    /* the result is an array of objects */
+    void (*run)(struct tool_call *c); /* ends with tool_end or a tool_fail_…, at once or later */
 };
 
 extern const struct tool tools[];
@@ -87,6 +88,13 @@ void tools_check(struct params *p, const struct tool_field *fields, const struct
  * places.
  */
 void tools_adjust(struct arena *a, const struct tool *t, struct json *arguments);
+
+/*
+ * The same for a provider that holds arguments to a schema but knows no bounds: a schema as it must be there, and
+ * arguments of that form brought back to the usual one. False: no memory.
+ */
+void tools_write_strict_schema(struct json_writer *w, const struct tool *t);
+bool tools_from_strict(struct arena *a, const struct tool *t, struct json *arguments);
 
 /* ---- calls ---- */
 

@@ -272,3 +272,35 @@ char *clock_format_seconds(char dst[CLOCK_TIME_SIZE], int64_t us)
     memcpy(end, "Z", 2);
     return dst;
 }
+
+/* `n` digits at p. */
+static bool digits_at(const char *p, size_t n, int *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] < '0' || p[i] > '9')
+            return false;
+        *out = 10 * *out + (p[i] - '0');
+    }
+    return true;
+}
+
+bool clock_parse_http_date(struct str s, int64_t *seconds)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    int mday, month = 0, year, hour, minute, second, y, m, d;
+    int32_t day;
+
+    if (s.len != 29 || memcmp(s.p + 3, ", ", 2) != 0 || memcmp(s.p + 25, " GMT", 4) != 0)
+        return false;
+    while (month < 12 && memcmp(s.p + 8, months + 3 * month, 3) != 0)
+        month++;
+    if (month == 12 || !digits_at(s.p + 5, 2, &mday) || !digits_at(s.p + 12, 4, &year) ||
+        !digits_at(s.p + 17, 2, &hour) || !digits_at(s.p + 20, 2, &minute) || !digits_at(s.p + 23, 2, &second) ||
+        year < 1 || mday < 1 || hour > 23 || minute > 59 || second > 60)
+        return false;
+    day = clock_day_of(year, month + 1, mday);
+    clock_civil_of(day, &y, &m, &d);
+    *seconds = ((int64_t)day * 24 + hour) * 3600 + minute * 60 + second;
+    return d == mday;
+}

@@ -30,6 +30,9 @@ int clock_weekday_of(int32_t day); /* 0 = Monday … 6 = Sunday */
 bool clock_parse_day(struct str s, int32_t *day);
 /* YYYY-MM-DD, optionally followed by [T ]hh:mm:ss[.f{1,9}][Z]: microseconds since the epoch, cut not rounded. */
 bool clock_parse_time(struct str s, int64_t *us);
+/* The date of HTTP, "Sun, 06 Nov 1994 08:49:37 GMT": seconds since the epoch. The name of the day is not looked at.
+ */
+bool clock_parse_http_date(struct str s, int64_t *seconds);
 
 #define CLOCK_DAY_SIZE  11 /* "2025-11-03" */
 #define CLOCK_TIME_SIZE 28 /* "2025-11-03T08:15:30.654425Z" */

@@ -44,6 +44,10 @@ enum metric_dim {
     METRICS_DIM_INTEGRATION_ERROR,
     METRICS_DIM_TOOL,        /* the tools, in the order of their table */
     METRICS_DIM_TOOL_STATUS, /* enum tool_outcome of the tools */
+    METRICS_DIM_AI_MODEL,    /* those in use, and "other" */
+    METRICS_DIM_AI_TOOL,     /* METRICS_DIM_TOOL, and "none" */
+    METRICS_DIM_AI_ERROR,    /* enum metric_ai_error */
+    METRICS_DIM_AI_TOKEN,
     METRICS_DIM_INTERPRETER, /* enum nl_interpreter */
     METRICS_DIM_NL_TYPE,     /* enum metric_nl */
     METRICS_DIM_WINDOW,      /* enum slo_window */
@@ -184,6 +188,36 @@ enum metric_integration_error {
     METRIC_INTEGRATION_ERROR_KINDS
 };
 
+/* How a question to Claude ended. */
+enum metric_ai_error {
+    METRIC_AI_OK, /* no error */
+    METRIC_AI_TIMEOUT,
+    METRIC_AI_CONNECT,
+    METRIC_AI_TLS,
+    METRIC_AI_BROKEN, /* no HTTP, or half of it */
+    METRIC_AI_MALFORMED,
+    METRIC_AI_TRUNCATED,
+    METRIC_AI_REFUSAL,
+    METRIC_AI_INVALID_REQUEST,
+    METRIC_AI_AUTHENTICATION,
+    METRIC_AI_PERMISSION,
+    METRIC_AI_BILLING,
+    METRIC_AI_NOT_FOUND, /* an unknown or retired model */
+    METRIC_AI_CONFLICT,
+    METRIC_AI_TOO_LARGE,
+    METRIC_AI_RATE_LIMIT,
+    METRIC_AI_SERVER,
+    METRIC_AI_OVERLOADED,
+    METRIC_AI_BUSY, /* NL_CONCURRENCY are under way */
+    METRIC_AI_OPEN, /* the circuit is open */
+    METRIC_AI_ERRORS
+};
+enum metric_ai_token {
+    METRIC_AI_INPUT,
+    METRIC_AI_OUTPUT,
+    METRIC_AI_TOKEN_TYPES
+};
+
 /* What a question was about: the query_type of its answer (CONTRACT 17.3). */
 enum metric_nl {
     METRIC_NL_CUSTOMER_LOOKUP,
@@ -272,6 +306,9 @@ enum metric_id {
     METRIC_INTEGRATION_ERRORS,   /* counter: integration, error_type */
     METRIC_MCP_TOOL_CALLS,       /* counter: tool_name, status */
     METRIC_MCP_TOOL_DURATION,    /* histogram: tool_name */
+    METRIC_AI_DURATION,          /* histogram: model, tool */
+    METRIC_AI_TOKENS,            /* counter: model, type */
+    METRIC_AI_QUERY_ERRORS,      /* counter: model, error_type */
     METRIC_NL_QUERIES,           /* counter: interpreter, query_type */
     METRIC_COMPONENT_UP,         /* gauge: component */
     METRIC_WORKER_RESTARTS,      /* counter: reason; written by the master into `retired` */

@@ -11,6 +11,7 @@
 
 static const double http_buckets[] = { .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10 };
 static const double integration_buckets[] = { .1, .5, 1, 2, 5, 10 };
+static const double ai_buckets[] = { .1, .5, 1, 2, 5, 10, 30 };
 static const double tool_buckets[] = { .01, .05, .1, .5, 1, 5, 10 };
 static const double db_buckets[] = { .001, .005, .01, .05, .1, .5, 1, 5 };
 
@@ -180,6 +181,22 @@ const struct metric metrics_table[METRIC_COUNT] = {
                                    .dims = { METRICS_DIM_TOOL },
                                    .labels = { "tool_name" },
                                    BUCKETS(tool_buckets) },
+    [METRIC_AI_DURATION] = { .name = "ai_query_duration_seconds",
+                             .help = "Time of a question to Claude, retries included, good or not.",
+                             .type = METRIC_HISTOGRAM,
+                             .dims = { METRICS_DIM_AI_MODEL, METRICS_DIM_AI_TOOL },
+                             .labels = { "model", "tool" },
+                             BUCKETS(ai_buckets) },
+    [METRIC_AI_TOKENS] = { .name = "ai_tokens_used_total",
+                           .help = "Tokens of questions to Claude, those from its cache included.",
+                           .type = METRIC_COUNTER,
+                           .dims = { METRICS_DIM_AI_MODEL, METRICS_DIM_AI_TOKEN },
+                           .labels = { "model", "type" } },
+    [METRIC_AI_QUERY_ERRORS] = { .name = "ai_query_errors_total",
+                                 .help = "Questions that Claude did not interpret, by cause; the rules answered.",
+                                 .type = METRIC_COUNTER,
+                                 .dims = { METRICS_DIM_AI_MODEL, METRICS_DIM_AI_ERROR },
+                                 .labels = { "model", "error_type" } },
     [METRIC_NL_QUERIES] = { .name = "nl_queries_total",
                             .help = "Questions in words that were answered.",
                             .type = METRIC_COUNTER,
@@ -266,14 +283,45 @@ static const char *const integration_errors[METRIC_INTEGRATION_ERROR_KINDS] = { 
                                                                                 "schema" };
 
 static const char *const windows[SLO_WINDOWS] = { "1h", "24h", "30d" };
-static const char *const tool_names[] = { "get_customer_profile",      "search_customers",
-                                          "get_archetype_stats",       "calculate_segment_trends",
-                                          "predict_churn_risk",        "recommend_segments_for_campaign",
-                                          "query_customers",           "query_segments",
-                                          "forecast_business_metrics", "plan_campaign",
-                                          "get_recommendations",       "analyze_products" };
+/* The last one is for questions that no tool answers. */
+static const char *const tool_names[] = { "get_customer_profile",
+                                          "search_customers",
+                                          "get_archetype_stats",
+                                          "calculate_segment_trends",
+                                          "predict_churn_risk",
+                                          "recommend_segments_for_campaign",
+                                          "query_customers",
+                                          "query_segments",
+                                          "forecast_business_metrics",
+                                          "plan_campaign",
+                                          "get_recommendations",
+                                          "analyze_products",
+                                          "none" };
 static const char *const tool_statuses[] = { "ok", "invalid", "not_found", "unavailable", "no_memory", "failed" };
 
+static const char *const ai_models[] = { "claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5",
+                                         "claude-fable-5-2", "claude-mythos-5-2", "other" };
+static const char *const ai_errors[METRIC_AI_ERRORS] = { "none",
+                                                         "timeout",
+                                                         "connect",
+                                                         "tls",
+                                                         "broken",
+                                                         "malformed",
+                                                         "truncated",
+                                                         "refusal",
+                                                         "invalid_request_error",
+                                                         "authentication_error",
+                                                         "permission_error",
+                                                         "billing_error",
+                                                         "not_found_error",
+                                                         "conflict_error",
+                                                         "request_too_large",
+                                                         "rate_limit_error",
+                                                         "api_error",
+                                                         "overloaded_error",
+                                                         "busy",
+                                                         "circuit_open" };
+static const char *const ai_tokens[METRIC_AI_TOKEN_TYPES] = { "input", "output" };
 static const char *const nl_interpreters[] = { "rules", "claude" };
 static const char *const nl_types[METRIC_NL_TYPES] = { "customer_lookup",
                                                        "customer_churn_risk",
@@ -343,7 +391,11 @@ const struct metrics_words metrics_words[METRICS_DIM_COUNT] = {
     [METRICS_DIM_OPERATION] = WORDS(operations),
     [METRICS_DIM_INTEGRATION_ERROR] = WORDS(integration_errors),
     [METRICS_DIM_WINDOW] = WORDS(windows),
-    [METRICS_DIM_TOOL] = WORDS(tool_names),
+    [METRICS_DIM_TOOL] = { .count = sizeof(tool_names) / sizeof(tool_names[0]) - 1, .words = tool_names },
+    [METRICS_DIM_AI_TOOL] = WORDS(tool_names),
+    [METRICS_DIM_AI_MODEL] = WORDS(ai_models),
+    [METRICS_DIM_AI_ERROR] = WORDS(ai_errors),
+    [METRICS_DIM_AI_TOKEN] = WORDS(ai_tokens),
     [METRICS_DIM_TOOL_STATUS] = WORDS(tool_statuses),
     [METRICS_DIM_INTERPRETER] = WORDS(nl_interpreters),
     [METRICS_DIM_NL_TYPE] = WORDS(nl_types),

@@ -42,6 +42,7 @@ static void slot_clear(struct sb_slot *slot)
     atomic_store(&slot->active_connections, 0);
     atomic_store(&slot->in_flight, 0);
     atomic_store(&slot->pg_open, 0);
+    atomic_store(&slot->ai_calls, 0);
     atomic_store(&slot->pg_busy, 0);
     atomic_store(&slot->pg_waiting, 0);
     atomic_store(&slot->handling, 0);

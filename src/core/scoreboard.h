@@ -86,6 +86,7 @@ struct sb_slot {
     _Atomic int64_t synced_us;     /* worker: end of the last sync that they reflect, wall clock; 0: unknown */
     _Atomic uint32_t connections, active_connections, in_flight;
     _Atomic uint32_t pg_open, pg_busy, pg_waiting;
+    _Atomic uint32_t ai_calls;        /* worker: questions at Claude now */
     _Atomic uint32_t handling;        /* worker: 1 + METRICS_DIM_ROUTE of the handler that runs now; 0: none */
     _Atomic uint32_t draining_wanted; /* worker asks for its replacement: enum sb_recycle */
     _Alignas(64) _Atomic uint64_t counters[SB_COUNTERS]; /* laid out by core/metrics */
@@ -254,6 +255,10 @@ struct scoreboard {
      * when to ask for the version again, and until when one worker alone reads the table (CLOCK_MONOTONIC). */
     _Atomic uint64_t keys_digest, keys_version, keys_read_ns, keys_ask_ns, keys_lease_ns;
     _Alignas(64) struct sb_check checks[SB_COMPONENT_COUNT];
+    /* Claude: failures in a row, how often the circuit opened since it last was good, until when it is open (0:
+     * closed), and what settings that is about. */
+    _Atomic uint32_t ai_failures, ai_openings;
+    _Atomic uint64_t ai_open_until_ns, ai_settings;
     _Atomic uint64_t db_told_ns; /* when somebody told of trouble with PostgreSQL; 0: it is over */
     _Atomic uint64_t redis_memory_bytes, redis_keys, redis_evictions; /* from the probe */
     _Alignas(64) _Atomic uint32_t sync_seq;
