@@ -4,12 +4,22 @@
 #include "api/cached.h"
 
 #include "api/errors.h"
+#include "base/clock.h"
+
+bool cached_waited_out(const struct api_request *q)
+{
+    return clock_mono_ns() - q->asked_ns > (uint64_t)q->api->env.conf->db_pool_timeout * CLOCK_NS_PER_S;
+}
 
 static void on_value(struct str value, void *arg)
 {
     struct api_request *q = arg;
 
     q->cancel = NULL;
+    if (value.p == NULL && cached_waited_out(q)) {
+        error_unavailable(q, CACHED_BUSY, CACHED_BUSY_RETRY_S);
+        return;
+    }
     if (value.p == NULL) { /* the ticket leads: it ends with the answer, or with the request */
         q->work_out(q);
         return;
@@ -37,6 +47,7 @@ void cached_answer(struct api_request *q, enum metric_cache_type type, void (*wo
     question.data_version = q->data->population->header->data_version;
     question.published_us = q->data->population->header->published_us;
     q->work_out = work_out;
+    q->asked_ns = clock_mono_ns();
     q->ticket = cache_ask(q->api->env.cache, &question, on_value, q);
     if (q->ticket == NULL)
         work_out(q);

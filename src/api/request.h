@@ -46,6 +46,7 @@ struct api_request {
     void (*cancel)(struct api_request *q); /* of a handler that answers later */
     void *pending;                         /* its own */
     struct cache_ticket *ticket;           /* of a read that may be cached, until it is answered */
+    uint64_t asked_ns;                     /* since when it has one */
     void (*work_out)(struct api_request *q);
     char own_id[RNG_UUID_SIZE]; /* a correlation id made here */
 };

@@ -172,6 +172,10 @@ static void on_value(struct str value, void *arg)
     struct tool_call *c = arg;
 
     c->q->cancel = NULL;
+    if (value.p == NULL && cached_waited_out(c->q)) {
+        tool_fail_unavailable(c, CACHED_BUSY, CACHED_BUSY_RETRY_S);
+        return;
+    }
     if (value.p == NULL) { /* this call leads: the ticket ends with it */
         c->work_out(c);
         return;
@@ -190,6 +194,7 @@ void tool_cached(struct tool_call *c, const char *question, enum metric_cache_ty
     };
 
     c->work_out = work_out;
+    c->q->asked_ns = clock_mono_ns();
     c->q->ticket = cache_ask(c->q->api->env.cache, &asked, on_value, c);
     if (c->q->ticket == NULL)
         work_out(c);

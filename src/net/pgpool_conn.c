@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "core/events.h"
+#include "core/metrics.h"
 #include "net/pgpool_internal.h"
 
 #define SQLSTATE_QUERY_CANCELED "57014"
@@ -291,14 +292,25 @@ static bool run_again(struct pool_conn *c, struct pgpool_query *q, enum pg_outco
     return true;
 }
 
+/* Skipped when its time to wait was over: were it run again and again, the slow ones of its batches would add up. */
+static bool is_too_late(const struct pool_conn *c, const struct pgpool_query *q, enum pg_outcome outcome)
+{
+    return outcome == PG_SKIPPED && !q->abandoned && pool_waited_out(c->pool, q, pool_now(c->pool));
+}
+
 static void on_result(void *tag, enum pg_outcome outcome, const PGresult *r, void *arg)
 {
     struct pool_conn *c = arg;
     struct pgpool_query *q = tag;
 
     land(c, q);
-    if (!run_again(c, q, outcome, r))
+    if (is_too_late(c, q, outcome)) {
+        metrics_add(METRIC_DB_POOL_TIMEOUTS, 0, 0, 0, 1);
+        pool_tell_exhausted(c->pool);
+        pool_finish(c->pool, q, PG_TIMEOUT, NULL);
+    } else if (!run_again(c, q, outcome, r)) {
         finish_run(c, q, outcome, r);
+    }
 }
 
 static void on_prepared(void *tag, const PGresult *error, void *arg)

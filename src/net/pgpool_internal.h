@@ -109,6 +109,7 @@ bool pool_connecting(const struct pgpool *p);
 
 /* pgpool_tick.c */
 void pool_tell_exhausted(struct pgpool *p);
+bool pool_waited_out(const struct pgpool *p, const struct pgpool_query *q, uint64_t now_ns); /* its DB_POOL_TIMEOUT */
 void pool_arm(struct pgpool *p); /* the timer, as often as the present state asks for */
 void pool_on_timer(void *arg);
 

@@ -39,15 +39,19 @@ static bool expired(const struct pgpool_query *q, uint64_t now_ns)
     return q->deadline_ns != 0 && now_ns >= q->deadline_ns;
 }
 
+bool pool_waited_out(const struct pgpool *p, const struct pgpool_query *q, uint64_t now_ns)
+{
+    return expired(q, now_ns) || pool_past(now_ns, q->queued_ns, (uint64_t)p->conf->db_pool_timeout * 1000);
+}
+
 static void end_waits(struct pgpool *p, enum pool_queue which, uint64_t now_ns)
 {
     struct pool_query_list late = TAILQ_HEAD_INITIALIZER(late);
     struct pgpool_query *q = TAILQ_FIRST(&p->waiting[which]), *next;
-    uint64_t most_ms = (uint64_t)p->conf->db_pool_timeout * 1000;
 
     for (; q != NULL; q = next) {
         next = TAILQ_NEXT(q, link);
-        if (!expired(q, now_ns) && !pool_past(now_ns, q->queued_ns, most_ms))
+        if (!pool_waited_out(p, q, now_ns))
             continue;
         pool_unqueue(p, q);
         TAILQ_INSERT_TAIL(&late, q, link);

@@ -131,6 +131,15 @@ def test_statement_timeout(client, database):
     assert c.stat()["open"] == 1, "the server ended the statement itself, so the connection stays"
 
 
+def test_statements_behind_a_slow_one_are_not_run_for_ever(client, database):
+    """Those skipped when the one in front was ended, again and again: past their time to wait they fail."""
+    c = client(database, DB_POOL_SIZE=1, DB_MAX_OVERFLOW=0, DB_POOL_TIMEOUT=1, DB_STATEMENT_TIMEOUT=2)
+    assert c.ask("one nap 0.01")["ok"] == 1
+    done = c.ask("run nap 12 12 30")
+    assert done["timeout"] == 12 and done["longest_ms"] < 3500 + 1000 * FACTOR, done
+    assert c.ask("one echo 1")["ok"] == 1
+
+
 def test_deadline_of_one_statement_and_cancel(client, postgres, database):
     c = client(database)
     assert c.ask("one echo 1")["ok"] == 1
