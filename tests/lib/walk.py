@@ -75,11 +75,11 @@ class Walk:
             template = template.replace("{%s}" % name, self.value(template, name))
         return template
 
-    def query(self, method, template):
-        """What has to stand in the query."""
+    def query(self, method, template, body=None):
+        """What has to stand in the query, unless a body says it."""
         required = {("POST", "/admin/sync-sales"): {"mode": "dry-run"},
                     ("POST", "/api/mcp/query/natural-language"): {"query": QUESTION}}
-        return dict(required.get((method, template), {}))
+        return dict(required.get((method, template), {})) if body is None else {}
 
     def body(self, method, template):
         """A body where one is required, else None."""
@@ -90,7 +90,7 @@ class Walk:
 
     def request(self, method, template, query=None, body=None, **options):
         """Asks; `query` and `body` are added to what is required."""
-        query = {**self.query(method, template), **(query or {})}
+        query = {**self.query(method, template, body), **(query or {})}
         needed = self.body(method, template)
         if isinstance(needed, dict) and (body is None or isinstance(body, dict)):
             body = {**needed, **(body or {})}

@@ -4,6 +4,7 @@ it; its defaults are the server's; a linter finds nothing in it.
 Patrond.request holds each answer against the document, so a test here needs only to ask.
 """
 import copy
+import csv
 import json
 import os
 import pathlib
@@ -41,7 +42,7 @@ def redis(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(postgres_server, redis, tmp_path_factory):
-    with shop(postgres_server, tmp_path_factory.mktemp("openapi") / "shop", REDIS_URL=redis.url()) as instance:
+    with shop(postgres_server, tmp_path_factory.mktemp("openapi") / "shop", REDIS_URL=redis.url(), WORKERS=1) as instance:
         yield instance
 
 
@@ -168,6 +169,15 @@ def test_without_data_and_database(empty, seen, method, template):
     note(seen, method, template, empty.request(method, path + query, body=bodies.get(template)), 503)
 
 
+def add_order(server):
+    """So that the next run has something to write."""
+    path = server.settings["SYNC_SOURCE"].removeprefix("csv:")
+    with open(path, newline="") as f:
+        *_, last = csv.DictReader(f)
+    with open(path, "a", newline="") as f:
+        csv.DictWriter(f, last, lineterminator="\n").writerow({**last, "order_id": int(last["order_id"]) + 1})
+
+
 def test_of_single_routes(server, walk, empty, seen, postgres_server, tmp_path):
     """What has to be arranged: an object in a body, a run under way, a source that fails, a key revoked before, a page that is off."""
     unknown = {"tool_name": "predict_churn_risk", "parameters": {"customer_id": "1"}}
@@ -176,9 +186,12 @@ def test_of_single_routes(server, walk, empty, seen, postgres_server, tmp_path):
     assert server.request("DELETE", f"/admin/keys/{key}").status == 200
     note(seen, "DELETE", "/admin/keys/{id}", server.request("DELETE", f"/admin/keys/{key}"), 409)
     note(seen, "POST", "/admin/keys/{id}/rotate", server.post(f"/admin/keys/{key}/rotate"), 409)
-    holder = Table(server.settings["DATABASE_URL"]).holder("LOCK TABLE combined_sales IN EXCLUSIVE MODE")
+    table = Table(server.settings["DATABASE_URL"])
+    add_order(server)
+    holder = table.holder("LOCK TABLE combined_sales IN EXCLUSIVE MODE")
     try:
-        note(seen, "POST", "/admin/sync-sales", server.post("/admin/sync-sales?mode=full"), 202)
+        note(seen, "POST", "/admin/sync-sales", server.post("/admin/sync-sales"), 202)
+        table.wait_blocked()
         note(seen, "POST", "/admin/sync-sales", server.post("/admin/sync-sales"), 409)
         wait_until(lambda: server.get("/admin/sync-status").json()["running"], 10, "the run being told of")
     finally:
@@ -190,8 +203,7 @@ def test_of_single_routes(server, walk, empty, seen, postgres_server, tmp_path):
         wait_until(lambda: other.get("/admin/keys").status == 200, 20, "tables made")
         note(seen, "POST", "/admin/sync-sales", other.post("/admin/sync-sales?wait=true", timeout=60), 502)
         note(seen, "GET", "/metrics", other.get("/metrics"), 404)
-    if described("GET", "/status", 404):
-        note(seen, "GET", "/status", empty.get("/status"), 404)
+    note(seen, "GET", "/status", empty.get("/status"), 404)
 
 
 def test_every_status_was_provoked(seen):
@@ -261,20 +273,17 @@ def test_examples_of_the_contract():
     if not CONTRACT.is_file():
         pytest.skip(f"no contract at {CONTRACT}")
     document, rest, wrong, shown = lenient(), {k: list(v) for k, v in EXAMPLES.items()}, [], 0
-    schemas = document.components["schemas"]
     for heading, example in blocks(CONTRACT.read_text()):
         key = next((k for k in rest if heading == k or (k.startswith("#") and heading.startswith(k))), None)
         assert key is not None and rest[key], f"an example under {heading!r} that no schema is named for"
         name = rest[key].pop(0)
-        if name is None or (name in openapi.document().content and name not in schemas):
+        if name is None:
             continue
         if name in ("PRODUCTS", "ANSWERS"):
             several = cases("analysis_type" if name == "PRODUCTS" else "query_type", {"PRODUCTS": "ProductAnswer"}.get(name, "Answer"),
                             document.content)
             profile = example.get("customer_lookup", {}).get("profile")
             pairs = [(several[word], {"message": "", "profile": profile, **one}, word) for word, one in example.items()]
-        elif name not in schemas:  # of a route that is not served yet
-            continue
         else:
             pairs = [({"$ref": f"#/components/schemas/{name}"}, example, name)]
         for schema, value, word in pairs:
