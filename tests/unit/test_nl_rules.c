@@ -121,7 +121,8 @@ static const struct json *read_table(void)
         buf_add(&text, piece, n);
     fclose(in);
     const struct json *table = parse(buf_str(&text));
-    return table; /* refers to the text */
+    buf_free(&text);
+    return table;
 }
 
 /* The arguments a question gives must be ones its tool takes. */
