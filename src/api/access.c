@@ -37,18 +37,34 @@ static void add_context(struct fields *f, struct api_request *q)
     add(f, event_cstr("client_ip", client_text(q)));
 }
 
-/* The query without the value of admin_key, however its name was written. */
+/* Parameters whose values are in no log: a key, and the text of a question. */
+static const char *const secret_params[] = { "admin_key", "query" };
+
+static const char *secret_name(struct str piece)
+{
+    struct str raw;
+
+    for (size_t i = 0; i < sizeof(secret_params) / sizeof(secret_params[0]); i++) {
+        if (http_query_get(piece, secret_params[i], &raw))
+            return secret_params[i];
+    }
+    return NULL;
+}
+
+/* The query without those values, however their names were written. */
 static struct str redacted_query(struct api_request *q)
 {
-    struct str rest = q->http->head->query, piece, raw;
+    struct str rest = q->http->head->query, piece;
     struct buf *out = &q->api->scratch;
 
     buf_reset(out);
     while (str_split(&rest, '&', &piece)) {
         if (out->len > 0)
             buf_add_char(out, '&');
-        if (http_query_get(piece, "admin_key", &raw))
-            buf_add_str(out, STR_LIT("admin_key=***"));
+        const char *secret = secret_name(piece);
+
+        if (secret != NULL)
+            buf_printf(out, "%s=***", secret);
         else
             buf_add_str(out, piece);
     }

@@ -213,11 +213,25 @@ static void check_redis(const struct checker *k)
         problem(k, "REDIS_URL", ": expected redis:// or unix://");
 }
 
+/* http:// to this machine, and no other name that only begins so. */
+static bool is_own_http(struct str url)
+{
+    static const char *const starts[] = { "http://127.0.0.1", "http://localhost", "http://[::1]" };
+
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+        size_t n = strlen(starts[i]);
+
+        if (str_starts(url, starts[i]) && (url.len == n || url.p[n] == ':' || url.p[n] == '/'))
+            return true;
+    }
+    return false;
+}
+
 static void check_web(const struct checker *k)
 {
     struct str ai = str_from(k->c->anthropic_base_url), hook = str_from(k->c->alert_webhook_url);
 
-    if (!str_starts(ai, "https://") && !str_starts(ai, "http://127.0.0.1") && !str_starts(ai, "http://localhost"))
+    if (!str_starts(ai, "https://") && !is_own_http(ai))
         problem(k, "ANTHROPIC_BASE_URL", ": expected https:// (http:// only to 127.0.0.1 or localhost)");
     if (hook.len > 0 && !str_starts(hook, "https://") && !str_starts(hook, "http://"))
         problem(k, "ALERT_WEBHOOK_URL", ": expected https:// or http://");

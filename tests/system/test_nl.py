@@ -48,7 +48,7 @@ def nl(postgres_server, redis_server, claude, tmp_path_factory):
     instance = Patrond(directory / "i", {
         "DATABASE_URL": postgres_server.create_database(), "SYNC_SOURCE": f"csv:{directory / 'sales.csv'}",
         "AS_OF_DATE": "2025-01-01", "REDIS_URL": redis_server.url(), "ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": claude.url,
-        "NL_TIMEOUT_MS": 2500, "NL_CONCURRENCY": 16, "ACCESS_LOG": "all"})
+        "NL_TIMEOUT_MS": 2500, "NL_CONCURRENCY": 16, "ACCESS_LOG": "all", "LOG_LEVEL": "DEBUG"})
     instance.start()
     assert instance.sync("full")["status"] == "success"
     instance.wait_data()
@@ -106,6 +106,14 @@ def test_claude_chooses_tool_and_arguments(clean, claude):
     assert body["tool_choice"]["type"] == "auto" and len(body["messages"]) == 1
     event = clean.wait_event("claude_completed")
     assert all(f" {k}=" in event for k in ("model", "tool", "duration_seconds", "input_tokens", "output_tokens", "request_id"))
+
+
+def test_a_question_in_the_target_is_not_logged(clean):
+    words = fresh("best").replace(" ", "%20")
+    answer = clean.post(f"{TARGET}?qu%65ry={words}&admin_key=none", None)
+    assert answer.status == 200 and answer.json()["interpreter"] == "claude"
+    clean.wait_event("request_started", matching=r'query_params="?query=\*\*\*&admin_key=\*\*\*')
+    assert words not in "\n".join(clean.lines)  # the decoded form is looked for at the end, see nl
 
 
 def test_every_request_begins_with_the_same_bytes(clean, claude):

@@ -202,6 +202,8 @@ static void rules_of_meaning(void **state)
     refused(GOOD "STATE_DIR = var\n", "STATE_DIR: expected an absolute path");
     refused(GOOD "AZURE_SQL_SERVER = s\n", "AZURE_SQL_PASSWORD not set, but other");
     refused(GOOD "ALERT_WEBHOOK_URL = gopher://secret\n", "ALERT_WEBHOOK_URL: expected https://");
+    refused(GOOD "ANTHROPIC_BASE_URL = http://127.0.0.1.example.com\n", "ANTHROPIC_BASE_URL: expected https://");
+    refused(GOOD "ANTHROPIC_BASE_URL = http://example.com\n", "ANTHROPIC_BASE_URL: expected https://");
     assert_null(strstr(buf_cstr(&problems), "secret"));
 }
 
