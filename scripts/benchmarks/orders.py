@@ -72,6 +72,9 @@ class Run:
         self.data_us = (family_ticks(data) - before) / TICK * 1e6 / self.count
         self.asker_us = spent / TICK * 1e6 / self.count
 
+    def cpu_us(self):
+        return self.data_us + self.asker_us
+
     def line(self, name):
         return (f"  {name:9s} {self.per_second:8,.0f} /s  P99 {self.p99_ms:6.1f} ms  CPU {self.data_us:6.0f} us data"
                 f"  {self.asker_us:6.0f} us asker")
@@ -185,7 +188,10 @@ def report(candidates, args):
             print(rounds[-1][name].line(name), flush=True)
             time.sleep(0.2)
 
-    def ratio(one, other):
-        return statistics.median(r[one].per_second / r[other].per_second for r in rounds)
-    print(f"uncached / pgbench {ratio('uncached', 'pgbench'):.2f} (goal 1.0, at least 0.9)   "
-          f"cached / uncached {ratio('cached', 'uncached'):.2f} (at least 2)   medians of {len(rounds)} rounds")
+    def ratio(one, other, goal):
+        speed = statistics.median(r[one].per_second / r[other].per_second for r in rounds)
+        cpu = statistics.median(r[other].cpu_us() / r[one].cpu_us() for r in rounds)
+        print(f"{one} / {other}: {speed:.2f} answers a second ({goal}), {cpu:.2f} answers a CPU-second")
+    ratio("uncached", "pgbench", "goal 1.0, at least 0.9")
+    ratio("cached", "uncached", "at least 2")
+    print(f"  medians of {len(rounds)} rounds")
