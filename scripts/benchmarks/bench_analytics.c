@@ -106,6 +106,21 @@ int main(int argc, char **argv)
         "{\"filters\":{\"segment\":{\"lifecycle\":\"active\"},\"aov_min\":20},\"sort_by\":\"impact\",\"limit\":1000}",
         "{\"filters\":{\"rfm_group\":\"CHAMPIONS\",\"is_b2b\":true},\"sort_by\":\"aov_asc\",\"limit\":100}",
     };
+    static const char *const questions[] = {
+        "{\"query\":\"who are my best customers\"}",
+        "{\"query\":\"which customers are at risk\"}",
+        "{\"query\":\"active customers over 100\"}",
+        "{\"query\":\"rfm\"}",
+        "{\"query\":\"who bought once\"}",
+        "{\"query\":\"momentum\"}",
+        "{\"query\":\"declining engagement\"}",
+        "{\"query\":\"purchase cadence\"}",
+        "{\"query\":\"top 50 segments\"}",
+        "{\"query\":\"who buys at christmas\"}",
+        "{\"query\":\"upsell\"}",
+        "{\"query\":\"forecast churned customers\"}",
+        "{\"query\":\"nothing at all\"}",
+    };
     long rows = argc > 1 ? strtol(argv[1], NULL, 10) : 1000000;
     struct fixture f;
     char target[128];
@@ -124,6 +139,8 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof(searches) / sizeof(searches[0]); i++)
         measure(&f, "POST", "/api/mcp/search", searches[i]);
+    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
+        measure(&f, "POST", "/api/mcp/query/natural-language", questions[i]);
     static const char *const of_one[] = { "", "/churn-risk", "/next-purchase", "/ltv-forecast?months=60" };
     for (size_t i = 0; i < sizeof(of_one) / sizeof(of_one[0]); i++) {
         snprintf(target, sizeof(target), "/api/mcp/customer/%lld%s", (long long)p->rows[p->count / 2].customer_id,

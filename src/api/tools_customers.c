@@ -22,8 +22,10 @@ struct list {
     const struct population *p;
     const struct analysis *analysis;
     struct search_request asked;
+    bool sorted;          /* by the order asked for, not by the analysis's */
     int64_t median_cents; /* LTV */
-    struct topn best;
+    const uint32_t *rows; /* those listed, in order */
+    size_t count;
     uint64_t matches;
     int64_t matches_cents;           /* LTV of all matches */
     int64_t list_cents, list_orders; /* of those listed */
@@ -153,11 +155,11 @@ static void write_list(struct tool_call *c, const struct list *l, const char *ke
 {
     json_key(&c->w, key);
     json_array_begin(&c->w);
-    for (size_t i = 0; i < l->best.count; i++) {
+    for (size_t i = 0; i < l->count; i++) {
         json_object_begin(&c->w);
-        write_customer(&c->w, l->p, l->best.heap[i].number, churn);
+        write_customer(&c->w, l->p, l->rows[i], churn);
         if (more != NULL)
-            more(&c->w, &l->p->rows[l->best.heap[i].number]);
+            more(&c->w, &l->p->rows[l->rows[i]]);
         json_object_end(&c->w);
     }
     json_array_end(&c->w);
@@ -165,7 +167,7 @@ static void write_list(struct tool_call *c, const struct list *l, const char *ke
 
 static double per_customer(const struct list *l, double sum)
 {
-    return answer_ratio(sum, (double)l->best.count);
+    return answer_ratio(sum, (double)l->count);
 }
 
 static void tell_high_value(struct tool_call *c, const struct list *l)
@@ -179,7 +181,7 @@ static void tell_high_value(struct tool_call *c, const struct list *l)
     json_kv_fixed(&c->w, "avg_churn_risk", per_customer(l, l->list_churn), 4);
     json_kv_int(&c->w, "total_matches", (int64_t)l->matches);
     json_object_end(&c->w);
-    tool_answer_end(c, "%zu of %llu %s, worth %.2f together", l->best.count, (unsigned long long)l->matches,
+    tool_answer_end(c, "%zu of %llu %s, worth %.2f together", l->count, (unsigned long long)l->matches,
                     customers(l->matches), money(l->list_cents));
 }
 
@@ -266,7 +268,7 @@ static void tell_rfm(struct tool_call *c, const struct list *l)
         if (l->p->totals->rfm_groups[g] > 0)
             json_kv_int(&c->w, rfm_group_name(g), (int64_t)l->p->totals->rfm_groups[g]);
     json_object_end(&c->w);
-    tool_answer_end(c, "Top %zu by RFM", l->best.count);
+    tool_answer_end(c, "Top %zu by RFM", l->count);
 }
 
 static void tell_matches(struct tool_call *c, const struct list *l)
@@ -342,32 +344,78 @@ static int64_t median_ltv(const struct population *p)
            2;
 }
 
-static double key_of(const struct list *l, bool sorted, size_t row)
+/* What the list is sorted by, the first first. */
+static double key_of(const struct list *l, size_t row)
 {
     const struct select_query *query = &l->asked.query;
-    double v = l->analysis->value != NULL && !sorted ? l->analysis->value(l, row)
-                                                     : select_sort_value(l->p, query->sort, row);
+    double v = l->analysis->value != NULL && !l->sorted ? l->analysis->value(l, row)
+                                                        : select_sort_value(l->p, query->sort, row);
 
     return query->ascending ? v : -v;
 }
 
-static void scan(struct list *l, bool sorted)
+/* Counts every match that the analysis wants, and keeps the best where `best` is not NULL. */
+static void each_match(struct list *l, const uint64_t *bits, struct topn *best)
 {
-    for (size_t row = 0; row < l->p->count; row++) {
-        if (!select_matches(l->p, &l->asked.query.filters, row) ||
-            (l->analysis->fits != NULL && !l->analysis->fits(l, row)))
-            continue;
-        l->matches++;
-        l->matches_cents += l->p->ltv_cents[row];
-        topn_add(&l->best, (struct topn_item){ key_of(l, sorted, row), (uint32_t)row });
-    }
-    topn_sort(&l->best);
-    for (size_t i = 0; i < l->best.count; i++) {
-        uint32_t row = l->best.heap[i].number;
+    for (size_t word = 0; word < (l->p->count + 63) / 64; word++) {
+        for (uint64_t left = bits[word]; left != 0; left &= left - 1) {
+            size_t row = 64 * word + (size_t)__builtin_ctzll(left);
 
-        l->list_cents += l->p->ltv_cents[row];
-        l->list_orders += l->p->orders[row];
-        l->list_churn += (double)l->p->churn[row];
+            if (l->analysis->fits != NULL && !l->analysis->fits(l, row))
+                continue;
+            l->matches++;
+            l->matches_cents += l->p->ltv_cents[row];
+            if (best != NULL)
+                topn_add(best, (struct topn_item){ key_of(l, row), (uint32_t)row });
+        }
+    }
+}
+
+/* By its own condition or order: all matches are looked at. False: no memory. */
+static bool gather(struct list *l, const uint64_t *bits, struct arena *a)
+{
+    struct topn best = { .wanted = l->asked.query.limit };
+    uint32_t *rows = arena_calloc(a, best.wanted + 1, sizeof(*rows));
+
+    best.heap = arena_calloc(a, best.wanted + 1, sizeof(*best.heap));
+    if (rows == NULL || best.heap == NULL)
+        return false;
+    each_match(l, bits, &best);
+    topn_sort(&best);
+    for (size_t i = 0; i < best.count; i++)
+        rows[i] = best.heap[i].number;
+    l->rows = rows;
+    l->count = best.count;
+    return true;
+}
+
+static bool find(struct list *l, struct arena *a)
+{
+    struct select_result r;
+    bool own = l->analysis->fits != NULL || (l->analysis->value != NULL && !l->sorted);
+    bool summed = l->analysis->tell == tell_matches;
+    const uint64_t *bits = own || summed ? select_bits(l->p, &l->asked.query.filters, a) : NULL;
+
+    if ((own || summed) && bits == NULL)
+        return false;
+    if (own)
+        return gather(l, bits, a);
+    if (!select_run(l->p, &l->asked.query, a, &r))
+        return false;
+    if (summed)
+        each_match(l, bits, NULL);
+    l->rows = r.rows;
+    l->count = r.count;
+    l->matches = r.total_matches;
+    return true;
+}
+
+static void add_up(struct list *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        l->list_cents += l->p->ltv_cents[l->rows[i]];
+        l->list_orders += l->p->orders[l->rows[i]];
+        l->list_churn += (double)l->p->churn[l->rows[i]];
     }
 }
 
@@ -385,28 +433,26 @@ static const struct analysis *analysis_of(const struct tool_call *c)
 static void list_customers(struct tool_call *c)
 {
     struct list l = { .p = c->q->data->population, .analysis = analysis_of(c) };
-    bool sorted = tool_text(c, "sort_by").len > 0;
-    size_t limit = (size_t)tool_int(c, "limit");
+    struct select_filters *f = &l.asked.query.filters;
 
-    search_request_arguments(&l.asked, &c->faults, c->arguments, c->where, l.p, limit);
+    search_request_arguments(&l.asked, &c->faults, c->arguments, c->where, l.p, (size_t)tool_int(c, "limit"));
     if (c->faults.count > 0) {
         tool_fail_fault(c);
         return;
     }
-    if (!sorted)
+    l.sorted = tool_text(c, "sort_by").len > 0;
+    l.median_cents = median_ltv(l.p);
+    if (!l.sorted)
         l.asked.query.sort = l.analysis->order;
     if (l.analysis->narrow != NULL)
-        l.analysis->narrow(&l.asked.query.filters);
-    if (!l.asked.query.filters.churn.has_least && !l.asked.query.filters.churn.has_most) /* all with a score */
-        l.asked.query.filters.churn = (struct select_range_f64){ .has_least = true, .least = 0 };
-    l.median_cents = median_ltv(l.p);
-    l.best.wanted = limit;
-    l.best.heap = arena_calloc(&c->q->http->arena, limit, sizeof(*l.best.heap));
-    if (l.best.heap == NULL) {
+        l.analysis->narrow(f);
+    if (!f->churn.has_least && !f->churn.has_most) /* all with a score */
+        f->churn = (struct select_range_f64){ .has_least = true, .least = 0 };
+    if (!find(&l, &c->q->http->arena)) {
         tool_fail_memory(c);
         return;
     }
-    scan(&l, sorted);
+    add_up(&l);
     tool_answer_begin(c, l.analysis->type);
     l.analysis->tell(c, &l);
 }

@@ -222,6 +222,17 @@ static bool find_matches(struct page *g, struct arena *a)
     return bits && select_scan_all(&scan, g->p, bits, a, &g->matches);
 }
 
+const uint64_t *select_bits(const struct population *p, const struct select_filters *f, struct arena *a)
+{
+    size_t words = (p->count + 63) / 64;
+    uint64_t *bits = arena_calloc(a, words + 1, sizeof(*bits)), matches;
+    struct select_scan scan;
+
+    if (bits == NULL || !select_scan_init(&scan, p, f))
+        return bits;
+    return select_scan_all(&scan, p, bits, a, &matches) ? bits : NULL;
+}
+
 bool select_run(const struct population *p, const struct select_query *q, struct arena *a, struct select_result *out)
 {
     struct page g = { .p = p, .q = q };

@@ -66,6 +66,8 @@ struct select_result {
 /* False when the arena is exhausted; it takes a bit a customer and at most 24 bytes a row of the limit. */
 bool select_run(const struct population *p, const struct select_query *q, struct arena *a, struct select_result *out);
 bool select_matches(const struct population *p, const struct select_filters *f, size_t row);
+/* The matches as one bit a row (64 a word, the lowest first), in the arena; NULL: no memory. */
+const uint64_t *select_bits(const struct population *p, const struct select_filters *f, struct arena *a);
 /* Value rows are sorted by, never NaN: cents for money sorts (aov, impact and kept not rounded; predicted_clv is
  * money), the last order day for recency (so descending is most recent first), orders per year of tenure for
  * frequency. */

@@ -163,6 +163,11 @@ static void check_query(const struct population *p, struct select_query q, struc
     assert_int_equal(at, n);
     for (size_t i = 0; i < p->count; i += 7)
         assert_int_equal(select_matches(p, &q.filters, i), reference_matches(p, &q.filters, i));
+    const uint64_t *bits = select_bits(p, &q.filters, a);
+    assert_non_null(bits);
+    for (size_t i = 0; i < p->count; i++)
+        assert_int_equal(bits[i / 64] >> i % 64 & 1, reference_matches(p, &q.filters, i));
+    assert_true(p->count % 64 == 0 || bits[p->count / 64] >> p->count % 64 == 0);
     free(expected);
 }
 
