@@ -216,9 +216,22 @@ def test_database_away_and_back(patrond_factory, own_postgres, tmp_path):
         assert answer.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
         return time.monotonic() - began < limit_s * FACTOR
 
+    def refused_in_words(limit_s):
+        """What needs PostgreSQL is refused by tool and in words too; the rest is answered."""
+        for path, body in (("/api/mcp/query/natural-language", {"query": "What has customer 11 bought?"}),
+                           ("/api/mcp/query/natural-language", {"query": "Which categories earn the most?"}),
+                           ("/api/mcp/query", {"tool": "query_segments", "params": {"analysis": "product_affinity"}})):
+            began = time.monotonic()
+            answer = instance.post(path, body)
+            assert answer.status == 503 and int(answer.headers["retry-after"]) >= 1, answer.body
+            assert time.monotonic() - began < limit_s * FACTOR
+        answer = instance.post("/api/mcp/query/natural-language", {"query": "Show customer 11"})
+        assert answer.status == 200 and answer.json()["query_type"] == "customer_lookup"
+
     own_postgres.kill()
     refused(5)
     assert all(refused(1) for _ in range(20))
+    refused_in_words(1)
     instance.wait_event("db_connection_failed")
     assert instance.get("/api/mcp/customer/11").status == 200
     tag = instance.get("/api/mcp/customer/11").headers["etag"]
@@ -228,6 +241,7 @@ def test_database_away_and_back(patrond_factory, own_postgres, tmp_path):
                "orders being answered again")
     own_postgres.freeze()
     try:
+        refused_in_words(3.5)
         refused(6)
         wait_until(lambda: all(refused(1) for _ in range(8)), 15, "refusing at once")
         assert instance.get("/api/mcp/customer/11").status == 200
