@@ -16,7 +16,9 @@ except ImportError:
     jsonschema = None
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-FILE = pathlib.Path(os.environ.get("PATROND_BUILD") or TOP) / "openapi.json"
+# Beside the program under test.
+BUILD = os.environ.get("PATROND_BUILD") or pathlib.Path(os.environ.get("PATROND_BIN") or TOP / "patrond").parent
+FILE = pathlib.Path(BUILD) / "openapi.json"
 # What the protocol engine and the router refuse is described once for all operations.
 OF_ANY_OPERATION = {405, 408, 413, 414, 417, 431, 501, 505}
 LONG, HEAD, TAIL = 50, 30, 10
