@@ -200,7 +200,8 @@ static const char *products(struct nl_question *q, struct json_writer *w)
     use(q, chosen);
     if (analysis == NULL && (has_axis_word(q) || nl_has(q, "archetype*|segment*")))
         analysis = "category_by_customer_segment";
-    if (analysis == NULL && nl_has(q, "product|products|item|items|sku|skus"))
+    if (analysis == NULL &&
+        (nl_has(q, "products|items|skus") || (nl_has(q, "product|item|sku") && !nl_has(q, "category|categories"))))
         analysis = "individual_product_performance";
     if (analysis == NULL)
         analysis = "revenue_by_category";
@@ -215,13 +216,12 @@ static const char *products(struct nl_question *q, struct json_writer *w)
     return "analyze_products";
 }
 
-static const char *forecast(struct nl_question *q, struct json_writer *w)
+static const char *write_forecast(struct nl_question *q, struct json_writer *w)
 {
     static const struct choice metrics[] = {
         { "retention", "retention_rate" },
-        { "churned|customers churn|customers will churn|customers will we lose|will leave|customers lost|lose|lost "
-          "customers|"
-          "customers leave|customers will leave",
+        { "churned|customers churn|customers will churn|customers leave|customers will leave|will leave|"
+          "customers will we lose|customers lost|lost customers|lose",
           "churned_customers" },
         { "churn", "churn_rate" },
         { "new customer*|new buyers|acquisition|acquire*|sign up*", "new_customers" },
@@ -232,16 +232,25 @@ static const char *forecast(struct nl_question *q, struct json_writer *w)
         { NULL, "revenue" },
     };
 
-    if (!nl_has(q,
-                "forecast*|project|projected|projection*|predict|predicted|prediction*|next year|next quarter|will|"
-                "expect|expected|outlook") ||
-        nl_has(q, "which|who|show|list|whom"))
-        return NULL;
-    if (nl_has(q, "segment*|archetype*|customer type*"))
-        return NULL;
     json_kv_cstr(w, "metric", choose(q, metrics)->word);
     write_months(w, q);
     return "forecast_business_metrics";
+}
+
+static const char *forecast(struct nl_question *q, struct json_writer *w)
+{
+    static const char words[] = "forecast*|project|projected|projection*|predict|predicted|prediction*|next year|"
+                                "next quarter|will|expect|expected|outlook";
+
+    if (!nl_has(q, words) || nl_has(q, "which|who|show|list|whom|segment*|archetype*|customer type*"))
+        return NULL;
+    return write_forecast(q, w);
+}
+
+/* "Show the revenue forecast", when nothing else has fitted. */
+static const char *forecast_shown(struct nl_question *q, struct json_writer *w)
+{
+    return nl_has(q, "forecast*|projection*|prediction*|outlook") ? write_forecast(q, w) : NULL;
 }
 
 static const char *season(struct nl_question *q, struct json_writer *w)
@@ -401,7 +410,7 @@ static const char *customers(struct nl_question *q, struct json_writer *w)
 const char *nl_rules_read(struct str question, struct buf *arguments)
 {
     static const char *(*const rules[])(struct nl_question * q, struct json_writer * w) = {
-        one_customer, products, forecast, season, advice, campaign, comparison, segments, customers,
+        one_customer, products, forecast, season, advice, campaign, comparison, segments, customers, forecast_shown,
     };
     struct nl_question q = { .count = 0 };
     struct json_writer w;

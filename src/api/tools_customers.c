@@ -457,11 +457,19 @@ static void list_customers(struct tool_call *c)
     l.analysis->tell(c, &l);
 }
 
+/* Where the scope is not said, an id says it. */
+static bool is_about_one(const struct tool_call *c)
+{
+    int scope = tool_word(c, "scope");
+
+    return scope == 0 || (scope < 0 && tool_text(c, "customer_id").len > 0);
+}
+
 void tool_query_customers(struct tool_call *c)
 {
     if (!tool_has_model(c))
         return;
-    if (tool_word(c, "scope") == 0)
+    if (is_about_one(c))
         tools_customer_individual(c);
     else
         list_customers(c);

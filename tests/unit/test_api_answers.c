@@ -539,6 +539,8 @@ static void test_one_customer(void **state)
 
     (void)state;
     assert_int_equal(a->status, 422);
+    a = query("query_customers", "{\"customer_id\": \"1\"}");
+    assert_int_equal(a->status, 404);
     a = query("query_customers", "{\"scope\": \"individual\", \"customer_id\": \"1\"}");
     assert_int_equal(a->status, 404);
     j = answer_to("query_customers",
