@@ -92,7 +92,7 @@ static bool make_room(struct http_server *s, int fd)
     return false;
 }
 
-/* False: no more for now. */
+/* False: nobody waits, or there is no room. */
 static bool accept_one(struct http_server *s)
 {
     struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
