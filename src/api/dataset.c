@@ -125,7 +125,14 @@ static uint64_t current_version(const struct dataset_slot *s)
     return s->current != NULL ? s->current->population->header->data_version : 0;
 }
 
-static void take_published(struct dataset_slot *s, const struct conf *conf, uint64_t version)
+/* The number alone does not tell: after a restore of the database it comes again. */
+static bool is_current(const struct dataset_slot *s, uint64_t version, int64_t published_us)
+{
+    return s->current != NULL && s->current->population->header->data_version == version &&
+           s->current->population->header->published_us == published_us;
+}
+
+static void take_published(struct dataset_slot *s, const struct conf *conf, uint64_t version, int64_t published_us)
 {
     uint64_t now = clock_coarse_ns();
     struct population *p;
@@ -134,6 +141,10 @@ static void take_published(struct dataset_slot *s, const struct conf *conf, uint
     if (version == s->refused_version && now < s->retry_ns)
         return;
     p = population_open(conf->state_dir, version, why, sizeof(why));
+    if (p != NULL && p->header->published_us != published_us) { /* replaced while we looked: another look will tell */
+        population_release(p);
+        return;
+    }
     if (p != NULL) {
         replace(s, p, "publish");
         return;
@@ -178,8 +189,10 @@ void dataset_slot_tick(struct dataset_slot *s, const struct conf *conf, const st
 {
     uint64_t version = atomic_load_explicit(&sb->data_version, memory_order_acquire);
 
-    if (version != 0 && version != current_version(s))
-        take_published(s, conf, version);
+    int64_t published_us = atomic_load_explicit(&sb->data_published_us, memory_order_relaxed);
+
+    if (version != 0 && !is_current(s, version, published_us))
+        take_published(s, conf, version, published_us);
     if (s->current != NULL)
         take_sync_time(s, sb);
 }

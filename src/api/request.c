@@ -172,13 +172,13 @@ static enum headers_cache cache_of(const struct api_request *q, int status)
 static struct str tag_of(const struct api_request *q, enum headers_cache cache, char text[ETAG_SIZE])
 {
     const struct http_head *head = q->http->head;
-    uint64_t version;
+    const struct population_header *data;
 
     if (cache != HEADERS_REVALIDATE)
         return cache == HEADERS_PUBLIC ? q->constant_tag : STR_NONE;
-    version = q->data->population->header->data_version;
-    return (struct str){ text,
-                         etag_format(text, q->api->etag_seed, version, head->path, head->query, &q->http->arena) };
+    data = q->data->population->header;
+    return (struct str){ text, etag_format(text, q->api->etag_seed ^ hash_u64((uint64_t)data->published_us),
+                                           data->data_version, head->path, head->query, &q->http->arena) };
 }
 
 static bool is_unchanged(const struct api_request *q, struct str tag)

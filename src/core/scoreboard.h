@@ -29,7 +29,7 @@
 
 #define SB_MAGIC 0x31444e4f52544150ULL /* "PATROND1" */
 #ifndef SB_LAYOUT
-#define SB_LAYOUT 8 /* raised with every change of the structs below */
+#define SB_LAYOUT 9 /* raised with every change of the structs below */
 #endif
 #define SB_SLOTS     160
 #define SB_COUNTERS  12288
@@ -247,9 +247,10 @@ struct scoreboard {
     struct sb_text reload_error, upgrade_error;
     struct sb_text listen; /* the address in use */
     /* from here on the layout's own */
-    uint8_t secret[16];            /* keys tables fed by strangers */
-    _Atomic uint32_t workers;      /* places of the serving generation */
-    _Atomic uint64_t data_version; /* published last on this machine; 0: none since boot */
+    uint8_t secret[16];                /* keys tables fed by strangers */
+    _Atomic uint32_t workers;          /* places of the serving generation */
+    _Atomic uint64_t data_version;     /* published last on this machine; 0: none since boot */
+    _Atomic int64_t data_published_us; /* when: a number comes again after a restore. Stored before the version */
     _Atomic uint64_t restarts[SB_ROLE_COUNT][SB_MAX_INDEX];
     /* API keys: the digest all workers shall have (0: none announced), the table's version it was read at, when,
      * when to ask for the version again, and until when one worker alone reads the table (CLOCK_MONOTONIC). */

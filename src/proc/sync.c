@@ -16,6 +16,7 @@
 #include "proc/sync_books.h"
 #include "proc/sync_follow.h"
 #include "proc/sync_migrate.h"
+#include "proc/sync_population.h"
 #include "proc/sync_rescore.h"
 #include "proc/sync_run.h"
 #include "proc/sync_schedule.h"
@@ -63,7 +64,7 @@ static enum sync_db_status prepare(struct sync_state *state)
     if (s == SYNC_DB_OK)
         s = sync_state_load(state, &db);
     if (s == SYNC_DB_OK)
-        s = sync_follow_population(state, &db);
+        s = sync_population_serve(&db, state->proc->conf, state->proc->sb, state->shown.last_success_us);
     if (s == SYNC_DB_OK)
         state->database_down = false;
     else if (!sync_state_ending(state))

@@ -57,21 +57,6 @@ static bool read_notifications(struct sync_follow *f, bool *told)
     return true;
 }
 
-enum sync_db_status sync_follow_population(struct sync_state *state, struct sync_db *db)
-{
-    int64_t version;
-    bool on_disk;
-    enum sync_db_status s = sync_population_current(db, state->proc->conf, &version, &on_disk);
-
-    if (s != SYNC_DB_OK || version == 0)
-        return s;
-    if (on_disk) {
-        atomic_store(&state->proc->sb->data_version, (uint64_t)version);
-        return s;
-    }
-    return sync_population_publish(db, state->proc->conf, state->proc->sb, state->shown.last_success_us, &version);
-}
-
 static void report_failure(struct sync_follow *f, int64_t version)
 {
     struct event_field fields[] = { event_i64("data_version", version), event_cstr("error", f->db.error) };
@@ -84,22 +69,27 @@ static void report_failure(struct sync_follow *f, int64_t version)
 }
 
 struct news {
-    int64_t version, ended_run, running; /* newest data version, newest run that has ended, runs entered as running */
+    int64_t version, published_us; /* of the newest data; 0: none */
+    int64_t ended_run, running;    /* newest run that has ended, runs entered as running */
 };
 
 static bool read_news(struct sync_follow *f, struct news *n)
 {
     PGresult *r;
 
-    if (sync_db_query(&f->db, "looking for news",
-                      "SELECT (SELECT coalesce(max(data_version), 0) FROM data_versions),"
-                      " (SELECT coalesce(max(run_id), 0) FROM sync_runs WHERE status <> 'running'),"
-                      " (SELECT count(*) FROM sync_runs WHERE status = 'running')",
-                      NULL, 0, &r) != SYNC_DB_OK)
+    if (sync_db_query(
+            &f->db, "looking for news",
+            "SELECT (SELECT coalesce(max(data_version), 0) FROM data_versions),"
+            " (SELECT coalesce(max(run_id), 0) FROM sync_runs WHERE status <> 'running'),"
+            " (SELECT count(*) FROM sync_runs WHERE status = 'running'),"
+            " (SELECT coalesce(max((extract(epoch FROM published_at) * 1000000)::bigint), 0) FROM data_versions"
+            "  WHERE data_version = (SELECT max(data_version) FROM data_versions))",
+            NULL, 0, &r) != SYNC_DB_OK)
         return false;
     bool good = PQntuples(r) == 1 && str_to_i64(str_from(PQgetvalue(r, 0, 0)), &n->version) &&
                 str_to_i64(str_from(PQgetvalue(r, 0, 1)), &n->ended_run) &&
-                str_to_i64(str_from(PQgetvalue(r, 0, 2)), &n->running);
+                str_to_i64(str_from(PQgetvalue(r, 0, 2)), &n->running) &&
+                str_to_i64(str_from(PQgetvalue(r, 0, 3)), &n->published_us);
     PQclear(r);
     return good;
 }
@@ -116,6 +106,12 @@ static bool watch_running(struct sync_follow *f)
     return sync_state_other_running(f->state) || sync_books_bury_if_free(f->state, &f->db, false) == SYNC_DB_OK;
 }
 
+static bool is_served(const struct scoreboard *sb, const struct news *n)
+{
+    return (uint64_t)n->version == atomic_load(&sb->data_version) &&
+           n->published_us == atomic_load(&sb->data_published_us);
+}
+
 static bool look(struct sync_follow *f, bool *changed)
 {
     struct sync_state *state = f->state;
@@ -127,14 +123,15 @@ static bool look(struct sync_follow *f, bool *changed)
     if (n.running > 0 && (!watch_running(f) || !read_news(f, &n)))
         return false;
     bool ran = n.ended_run != newest_known_run(state);
-    bool published = n.version != 0 && (uint64_t)n.version != atomic_load(&state->proc->sb->data_version);
+    bool published = n.version != 0 && !is_served(state->proc->sb, &n);
     f->limit_ns = clock_mono_ns() + (uint64_t)state->proc->conf->sync_timeout * CLOCK_NS_PER_S;
     if (ran && sync_state_load(state, &f->db) != SYNC_DB_OK)
         return false;
     *changed = *changed || ran;
     if (!published)
         return true;
-    if (sync_follow_population(state, &f->db) != SYNC_DB_OK) {
+    if (sync_population_serve(&f->db, state->proc->conf, state->proc->sb, state->shown.last_success_us) !=
+        SYNC_DB_OK) {
         report_failure(f, n.version);
         return false;
     }

@@ -30,7 +30,4 @@ bool sync_follow_step(struct sync_follow *f);
 
 void sync_follow_close(struct sync_follow *f);
 
-/* Compiles the newest data version unless its file is here already, and has the workers serve it. */
-enum sync_db_status sync_follow_population(struct sync_state *state, struct sync_db *db);
-
 #endif

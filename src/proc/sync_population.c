@@ -258,14 +258,21 @@ static enum sync_db_status compile(struct sync_db *db, const struct conf *conf, 
     return s;
 }
 
+/* Tells the workers. What STATE_DIR holds beyond the version is of a database that is no more. */
+static void announce(struct scoreboard *sb, const struct conf *conf, int64_t version, int64_t published_us)
+{
+    atomic_store(&sb->data_published_us, published_us);
+    atomic_store(&sb->data_version, (uint64_t)version);
+    population_prune(conf->state_dir, (uint64_t)version);
+}
+
 enum sync_db_status sync_population_publish(struct sync_db *db, const struct conf *conf, struct scoreboard *sb,
-                                            int64_t synced_us, int64_t *data_version)
+                                            int64_t synced_us)
 {
     struct head h = { 0 };
     bool found = false;
     enum sync_db_status s = sync_db_exec(db, "taking a snapshot", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
 
-    *data_version = 0;
     if (s == SYNC_DB_OK)
         s = read_head(db, &h, &found);
     if (s == SYNC_DB_OK && found)
@@ -273,25 +280,40 @@ enum sync_db_status sync_population_publish(struct sync_db *db, const struct con
     sync_db_rollback(db); /* a read-only snapshot: nothing to commit */
     if (s != SYNC_DB_OK || !found)
         return s;
-    atomic_store(&sb->data_version, (uint64_t)h.version);
-    population_prune(conf->state_dir, (uint64_t)h.version);
-    *data_version = h.version;
+    announce(sb, conf, h.version, h.published_us);
     return SYNC_DB_OK;
 }
 
-enum sync_db_status sync_population_current(struct sync_db *db, const struct conf *conf, int64_t *data_version,
-                                            bool *on_disk)
+/* Is the version's file there, and not one of the same number that a database of before a restore has published? */
+static bool is_on_disk(const struct conf *conf, int64_t version, int64_t published_us)
 {
-    enum sync_db_status s = sync_db_query_i64(
-        db, "reading data_versions", "SELECT max(data_version) FROM data_versions", NULL, 0, 0, data_version);
     char why[200];
+    struct population *p = population_open(conf->state_dir, (uint64_t)version, why, sizeof(why));
+    bool found = p != NULL && p->header->published_us == published_us;
 
-    *on_disk = false;
-    if (s != SYNC_DB_OK || *data_version == 0)
+    population_release(p);
+    return found;
+}
+
+enum sync_db_status sync_population_serve(struct sync_db *db, const struct conf *conf, struct scoreboard *sb,
+                                          int64_t synced_us)
+{
+    int64_t version = 0, published_us = 0;
+    PGresult *r;
+    enum sync_db_status s = sync_db_query(db, "reading data_versions",
+                                          "SELECT data_version, (extract(epoch FROM published_at) * 1000000)::bigint"
+                                          " FROM data_versions ORDER BY data_version DESC LIMIT 1",
+                                          NULL, 0, &r);
+
+    if (s != SYNC_DB_OK)
         return s;
-    struct population *p = population_open(conf->state_dir, (uint64_t)*data_version, why, sizeof(why));
-    *on_disk = p != NULL;
-    if (p != NULL)
-        population_release(p);
-    return s;
+    if (PQntuples(r) == 1 && !(column_i64(r, 0, 0, &version) && column_i64(r, 0, 1, &published_us)))
+        s = bad_file(db, 0, "data_versions: a row holds no numbers");
+    PQclear(r);
+    if (s != SYNC_DB_OK || version == 0)
+        return s;
+    if (!is_on_disk(conf, version, published_us))
+        return sync_population_publish(db, conf, sb, synced_us);
+    announce(sb, conf, version, published_us);
+    return SYNC_DB_OK;
 }

@@ -17,10 +17,13 @@
  * where the file could not be written); the population in service stays.
  */
 enum sync_db_status sync_population_publish(struct sync_db *db, const struct conf *conf, struct scoreboard *sb,
-                                            int64_t synced_us, int64_t *data_version);
+                                            int64_t synced_us);
 
-/* The newest version in data_versions (0: none), and whether STATE_DIR holds a valid file of it. */
-enum sync_db_status sync_population_current(struct sync_db *db, const struct conf *conf, int64_t *data_version,
-                                            bool *on_disk);
+/*
+ * Makes the newest data version the one in service: takes its file where STATE_DIR holds one of that very
+ * publication, compiles it otherwise. Does nothing where no version is published.
+ */
+enum sync_db_status sync_population_serve(struct sync_db *db, const struct conf *conf, struct scoreboard *sb,
+                                          int64_t synced_us);
 
 #endif

@@ -69,12 +69,11 @@ static enum sync_db_status look(struct sync_db *db, int32_t as_of_day, struct ne
 static enum sync_db_status score(struct sync_state *state, struct sync_db *db, int32_t as_of_day)
 {
     struct sync_score_result scores;
-    int64_t version;
 
     sb_text_set(&state->proc->slot->doing, "scoring");
     enum sync_db_status s = sync_score_refresh(db, state->proc->conf, as_of_day, 0, &scores);
     if (s == SYNC_DB_OK)
-        s = sync_population_publish(db, state->proc->conf, state->proc->sb, state->shown.last_success_us, &version);
+        s = sync_population_publish(db, state->proc->conf, state->proc->sb, state->shown.last_success_us);
     if (s == SYNC_DB_OK)
         s = sync_state_load_table(state, db);
     sb_text_set(&state->proc->slot->doing, "waiting");

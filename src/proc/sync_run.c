@@ -207,8 +207,6 @@ static void set_deadline(struct sync_run *run)
 static bool score(struct sync_run *run)
 {
     struct sync_score_result scores;
-    int64_t version = 0;
-    bool on_disk = false;
 
     sync_run_phase(run, SB_PHASE_SCORING);
     if (sync_score_refresh(&run->work, run->conf, conf_as_of_day(run->conf), run->shown->run_id, &scores) !=
@@ -217,11 +215,7 @@ static bool score(struct sync_run *run)
     run->shown->customers_scored = scores.customers;
     run->shown->data_version = scores.data_version;
     sync_run_phase(run, SB_PHASE_PUBLISHING);
-    if (sync_population_current(&run->work, run->conf, &version, &on_disk) != SYNC_DB_OK)
-        return sync_run_fail_db(run, &run->work);
-    return on_disk || version == 0 ||
-           sync_population_publish(&run->work, run->conf, run->state->proc->sb, clock_wall_us(), &version) ==
-               SYNC_DB_OK ||
+    return sync_population_serve(&run->work, run->conf, run->state->proc->sb, clock_wall_us()) == SYNC_DB_OK ||
            sync_run_fail_db(run, &run->work);
 }
 

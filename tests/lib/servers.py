@@ -108,11 +108,12 @@ class Postgres(Server):
         connection.autocommit = True
         return connection
 
-    def create_database(self):
+    def create_database(self, template="template1"):
+        """Of a template nobody is connected to."""
         name = f"t{os.getpid()}_{next(self._numbers)}"
         connection = self.connect()
         with connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         connection.close()
         return self.url(name)
 

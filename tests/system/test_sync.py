@@ -559,6 +559,31 @@ def test_population_is_made_again_when_it_is_missing(synced, source, table):
     assert table.value("SELECT count(*) FROM sync_runs") == 1
 
 
+def test_version_number_of_a_history_given_up(synced, source, table, postgres, database):
+    """After a restore a number comes again: the file that a later, lost version left under it is not taken for the new one."""
+    write(source, shop(100))
+    patrond = synced()
+    succeed(patrond)
+    patrond.stop()
+    restored = postgres.create_database(template=database.rsplit("/", 1)[1])
+    patrond.start()
+    write(source, shop(200))
+    assert succeed(patrond, "full")["data_version"] == 2
+    patrond.wait_data(2)
+    patrond.stop()
+    lost = patrond.directory / "state" / "population-2.bin"
+    kept = lost.read_bytes()
+    patrond.write_settings(DATABASE_URL=restored)
+    patrond.start()
+    wait_until(lambda: not lost.exists(), 20, "the lost version put away")
+    lost.write_bytes(kept)
+    write(source, shop(40))
+    assert succeed(patrond, "full")["data_version"] == 2
+    patrond.wait_data(2)
+    customers = Table(restored).value("SELECT count(*) FROM fact_customer_current")
+    assert patrond.get("/health", key=None).json()["data_status"]["customers_loaded"] == customers
+
+
 def test_status_tells_of_the_table(synced, source, table):
     rows = shop(100) + [line(99999, None, "2024-12-31 10:00:00")]
     write(source, rows)

@@ -284,9 +284,10 @@ struct population *analytics_start(struct fixture *f, const char *settings, cons
 
     fixture_start(f, settings, 0);
     analytics_write(f->dir, shape);
-    atomic_store(&f->sb->data_version, shape->data_version);
-    api_tick(f->api);
     p = population_open(f->dir, shape->data_version, why, sizeof(why));
     MUST(p);
+    atomic_store(&f->sb->data_published_us, p->header->published_us);
+    atomic_store(&f->sb->data_version, shape->data_version);
+    api_tick(f->api);
     return p;
 }

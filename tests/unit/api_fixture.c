@@ -118,6 +118,7 @@ static void publish(struct fixture *f, uint64_t version, bool scored, int64_t sy
         MUST(population_writer_add(w, &r, why, sizeof(why)));
     }
     MUST(population_writer_finish(w, why, sizeof(why)));
+    atomic_store(&f->sb->data_published_us, meta.published_us);
     atomic_store(&f->sb->data_version, version);
 }
 
