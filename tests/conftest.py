@@ -16,6 +16,7 @@ sys.path.insert(0, str(HERE))
 
 from lib.servers import Postgres, Redis  # noqa: E402
 from lib.patrond import Patrond  # noqa: E402
+from lib.sales import Table  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +87,18 @@ def redis(redis_server):
 def database(postgres):
     """URL of an empty database."""
     return postgres.create_database()
+
+
+@pytest.fixture
+def table(database):
+    """Questions to that database."""
+    return Table(database)
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Where a test writes its order lines; nothing is there yet."""
+    return tmp_path / "sales.csv"
 
 
 @pytest.fixture

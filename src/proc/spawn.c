@@ -108,10 +108,26 @@ pid_t spawn_child(const struct spawn_env *env, const struct conf *conf, struct s
     return pid;
 }
 
+/* The parent's side of a child that writes into a pipe; also where there is no child, with errno as fork left it. */
+static pid_t keep_reading(pid_t pid, const int fds[2], int *read_fd)
+{
+    int saved = errno;
+
+    close(fds[1]);
+    if (pid < 0) {
+        close(fds[0]);
+        errno = saved;
+        return -1;
+    }
+    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    *read_fd = fds[0];
+    return pid;
+}
+
 pid_t spawn_task(spawn_task_fn fn, const void *arg, const char *title, int *read_fd)
 {
     pid_t parent = getpid(), pid;
-    int fds[2], saved;
+    int fds[2];
 
     if (pipe2(fds, O_CLOEXEC) != 0)
         return -1;
@@ -126,16 +142,7 @@ pid_t spawn_task(spawn_task_fn fn, const void *arg, const char *title, int *read
         close(fds[0]);
         _exit(fn(arg, fds[1]));
     }
-    saved = errno;
-    close(fds[1]);
-    if (pid < 0) {
-        close(fds[0]);
-        errno = saved;
-        return -1;
-    }
-    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    *read_fd = fds[0];
-    return pid;
+    return keep_reading(pid, fds, read_fd);
 }
 
 static void __attribute__((noreturn)) program_main(int fd, char *const argv[], pid_t parent, int out)
@@ -154,7 +161,7 @@ static void __attribute__((noreturn)) program_main(int fd, char *const argv[], p
 pid_t spawn_program(int fd, char *const argv[], int *read_fd)
 {
     pid_t parent = getpid(), pid;
-    int fds[2], saved;
+    int fds[2];
 
     if (pipe2(fds, O_CLOEXEC) != 0)
         return -1;
@@ -162,15 +169,8 @@ pid_t spawn_program(int fd, char *const argv[], int *read_fd)
     pid = fork();
     if (pid == 0)
         program_main(fd, argv, parent, fds[1]);
-    saved = errno;
-    close(fds[1]);
-    if (pid < 0) {
-        close(fds[0]);
-        errno = saved;
-        return -1;
-    }
-    (void)setpgid(pid, pid); /* whoever of both is first */
-    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    *read_fd = fds[0];
+    pid = keep_reading(pid, fds, read_fd);
+    if (pid > 0)
+        (void)setpgid(pid, pid); /* whoever of both is first */
     return pid;
 }

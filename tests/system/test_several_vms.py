@@ -5,16 +5,11 @@ import random
 import pytest
 
 from lib.patrond import Load
-from lib.sales import Table, line, shop, succeed, write
+from lib.sales import line, shop, succeed, write
 from lib.wait import wait_until
 
 AS_OF = "2025-01-01"
 ROUNDS = int(os.environ.get("PATROND_TEST_ROUNDS", "5"))
-
-
-@pytest.fixture
-def table(database):
-    return Table(database)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from lib.sales import Table, line, shop
+from lib.sales import line, shop
 from lib.tds import PAGE, SqlServer
 from lib.wait import FACTOR, wait_until
 
@@ -32,11 +32,6 @@ def own_source(tmp_path):
     """One to take apart."""
     with SqlServer(tmp_path / "tds") as server:
         yield server
-
-
-@pytest.fixture
-def table(database):
-    return Table(database)
 
 
 @pytest.fixture

@@ -12,16 +12,6 @@ AS_OF = "2025-01-01"
 
 
 @pytest.fixture
-def table(database):
-    return Table(database)
-
-
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / "sales.csv"
-
-
-@pytest.fixture
 def synced(patrond_factory, database, source):
     """A server that reads the CSV file `source`; nothing is synced yet."""
     def make(**settings):

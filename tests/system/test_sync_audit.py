@@ -3,19 +3,9 @@ import random
 
 import pytest
 
-from lib.sales import Table, assert_facts_agree, counts, line, run, shop, succeed, write
+from lib.sales import assert_facts_agree, counts, line, run, shop, succeed, write
 
 AS_OF = "2025-01-01"
-
-
-@pytest.fixture
-def table(database):
-    return Table(database)
-
-
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / "sales.csv"
 
 
 @pytest.fixture

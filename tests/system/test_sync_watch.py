@@ -14,16 +14,6 @@ AS_OF = "2025-01-01"
 
 
 @pytest.fixture
-def table(database):
-    return Table(database)
-
-
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / "sales.csv"
-
-
-@pytest.fixture
 def synced(patrond_factory, source):
     """A server with two hundred orders loaded, and a change waiting in the source."""
     def make(url, **settings):

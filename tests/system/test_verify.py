@@ -3,20 +3,10 @@ import json
 
 import pytest
 
-from lib.sales import Table, line, succeed, write
+from lib.sales import line, succeed, write
 from lib.tds import SqlServer
 
 AS_OF = "2025-01-01"
-
-
-@pytest.fixture
-def table(database):
-    return Table(database)
-
-
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / "sales.csv"
 
 
 @pytest.fixture
