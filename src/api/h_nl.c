@@ -16,6 +16,8 @@ static bool read_question(struct api_request *q, struct str *question)
     struct params p;
 
     params_init(&p, &q->http->arena, q->http->head->query);
+    if (q->body != NULL)
+        params_body_known(&p, q->body, "body", known);
     *question = params_query_text(&p, "query");
     if (question->len > 0) {
         if (utf8_length(*question) > MAX_CHARS)
@@ -23,12 +25,10 @@ static bool read_question(struct api_request *q, struct str *question)
                          MAX_CHARS);
     } else if (q->body == NULL) {
         params_fault(&p, PARAMS_MISSING, "query", STR_LIT("query"), "is required");
-    } else {
-        params_body_known(&p, q->body, "body", known);
-        if (!params_body_text(&p, q->body, "body", "query", MAX_CHARS, question) && p.count == 0)
-            params_fault(&p, PARAMS_MISSING, "body", STR_LIT("query"), "is required");
-        else if (question->len == 0 && p.count == 0)
-            params_fault(&p, PARAMS_OUT_OF_RANGE, "body", STR_LIT("query"), "must have at least 1 character");
+    } else if (!params_body_text(&p, q->body, "body", "query", MAX_CHARS, question) && p.count == 0) {
+        params_fault(&p, PARAMS_MISSING, "body", STR_LIT("query"), "is required");
+    } else if (question->len == 0 && p.count == 0) {
+        params_fault(&p, PARAMS_OUT_OF_RANGE, "body", STR_LIT("query"), "must have at least 1 character");
     }
     if (p.count == 0)
         return true;

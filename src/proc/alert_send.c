@@ -120,29 +120,29 @@ static int run_post(const void *arg, int out)
 
 static bool taken(const struct fetch_post_result *r)
 {
-    return r->end == FETCH_POST_ANSWERED && r->status / 100 == STATUS_SUCCESS;
+    return r->error == FETCH_OK && r->status / 100 == STATUS_SUCCESS;
 }
 
 static void say(const struct fetch_post_result *r, char *why, size_t size)
 {
-    if (r->end == FETCH_POST_ANSWERED)
-        (void)snprintf(why, size, "the webhook answered %ld", r->status);
+    if (r->error == FETCH_OK)
+        (void)snprintf(why, size, "the webhook answered %d", r->status);
     else
-        (void)snprintf(why, size, "%s", r->error);
+        (void)snprintf(why, size, "%s", r->why);
 }
 
 static void count(const struct alert_sender *s, const struct fetch_post_result *r)
 {
-    static const enum metric_integration_error kinds[] = { [FETCH_POST_ANSWERED] = METRIC_INTEGRATION_QUERY,
-                                                           [FETCH_POST_CONNECT] = METRIC_INTEGRATION_CONNECT,
-                                                           [FETCH_POST_TLS] = METRIC_INTEGRATION_TLS,
-                                                           [FETCH_POST_TIMEOUT] = METRIC_INTEGRATION_TIMEOUT,
-                                                           [FETCH_POST_FAILED] = METRIC_INTEGRATION_QUERY };
+    static const enum metric_integration_error kinds[] = {
+        [FETCH_OK] = METRIC_INTEGRATION_QUERY,        [FETCH_CONNECT] = METRIC_INTEGRATION_CONNECT,
+        [FETCH_TLS] = METRIC_INTEGRATION_TLS,         [FETCH_TIMEOUT] = METRIC_INTEGRATION_TIMEOUT,
+        [FETCH_TOO_LARGE] = METRIC_INTEGRATION_QUERY, [FETCH_BROKEN] = METRIC_INTEGRATION_QUERY
+    };
 
     metrics_observe(METRIC_INTEGRATION_DURATION, METRIC_ALERT_WEBHOOK, METRIC_OPERATION_POST,
                     clock_mono_ns() - s->start_ns);
     if (!taken(r))
-        metrics_add(METRIC_INTEGRATION_ERRORS, METRIC_ALERT_WEBHOOK, kinds[r->end], 0, 1);
+        metrics_add(METRIC_INTEGRATION_ERRORS, METRIC_ALERT_WEBHOOK, kinds[r->error], 0, 1);
 }
 
 static void conclude(struct alert_sender *s, struct scoreboard *sb, const struct fetch_post_result *r)
@@ -173,10 +173,10 @@ static bool collect(struct alert_sender *s, struct fetch_post_result *r)
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR) && !late)
         return false;
-    if (n != (ssize_t)sizeof(*r) || r->end > FETCH_POST_FAILED)
-        *r = (struct fetch_post_result){ .end = late ? FETCH_POST_TIMEOUT : FETCH_POST_FAILED,
-                                         .error = "the helper gave no answer" };
-    r->error[sizeof(r->error) - 1] = '\0';
+    if (n != (ssize_t)sizeof(*r) || r->error > FETCH_BROKEN)
+        *r = (struct fetch_post_result){ .error = late ? FETCH_TIMEOUT : FETCH_BROKEN,
+                                         .why = "the helper gave no answer" };
+    r->why[sizeof(r->why) - 1] = '\0';
     alert_cancel(s);
     return true;
 }

@@ -123,6 +123,13 @@ def test_every_request_begins_with_the_same_bytes(clean, claude):
     assert first == second
 
 
+def test_keys_of_the_body_are_known(clean):
+    """Also where the question stands in the target."""
+    for path in ("", "?query=who%20may%20leave"):
+        answer = clean.post(f"/api/mcp/query/natural-language{path}", {"question": "who may leave"})
+        assert answer.status == 422 and answer.json()["error"]["details"]["validation_errors"][0]["field"] == "body.question"
+
+
 def test_conditions_become_filters(clean):
     answer = ask(clean, fresh("filters"))
     filters = {"ltv_min": 20, "segment": {"lifecycle": ["active", "cooling"]}, "total_orders_min": 2}
