@@ -64,7 +64,8 @@ class Postgres(Server):
         self.directory = pathlib.Path(directory)
         self.data = self.directory / "data"
         self.port = free_port()
-        self.settings = {"max_connections": 120, "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
+        # synchronous_commit stays on: a drill kills the server and counts on what was committed
+        self.settings = {"max_connections": 120, "fsync": "off", "full_page_writes": "off",
                          "listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.directory),
                          "autovacuum": "on", "shared_buffers": "128MB", "max_wal_size": "2GB", "log_min_messages": "warning"}
         self.settings.update(settings)
