@@ -291,3 +291,10 @@ struct population *analytics_start(struct fixture *f, const char *settings, cons
     api_tick(f->api);
     return p;
 }
+
+int analytics_stop(struct fixture *f, struct population *p)
+{
+    population_release(p);
+    fixture_stop(f);
+    return 0;
+}

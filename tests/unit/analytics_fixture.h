@@ -28,7 +28,9 @@ int64_t analytics_id(size_t i);
 /* Writes it; aborts on a failure. */
 void analytics_write(const char *dir, const struct analytics_shape *shape);
 
-/* Starts the application over it; returns the population, mapped a second time: to be released. */
+/* Starts the application over it; returns the population, mapped a second time. */
 struct population *analytics_start(struct fixture *f, const char *settings, const struct analytics_shape *shape);
+/* Ends both (p may be NULL); 0, as a teardown returns. */
+int analytics_stop(struct fixture *f, struct population *p);
 
 #endif

@@ -52,6 +52,14 @@ const struct json *good(struct fixture *f, const char *target)
     return answer_json(a);
 }
 
+const struct answer *query(struct fixture *f, const char *tool, const char *parameters)
+{
+    char body[4096];
+
+    snprintf(body, sizeof(body), "{\"tool_name\": \"%s\", \"parameters\": %s}", tool, parameters);
+    return post(f, "/api/mcp/query", body);
+}
+
 void expect_status(struct fixture *f, const char *target, int status, const char *message)
 {
     const struct answer *a = get(f, target);

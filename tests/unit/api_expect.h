@@ -14,6 +14,8 @@ void expect_same(const struct json *j, const char *path, const char *alias);
 void expect_near(double a, double b, double tolerance);
 /* The body of a GET that answers 200. */
 const struct json *good(struct fixture *f, const char *target);
+/* A call of a tool by POST /api/mcp/query; `parameters` is its JSON, of at most 4,000 bytes. */
+const struct answer *query(struct fixture *f, const char *tool, const char *parameters);
 void expect_status(struct fixture *f, const char *target, int status, const char *message);
 /* A text in static memory, until the next call. */
 char *target_of(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

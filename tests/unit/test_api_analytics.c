@@ -52,9 +52,7 @@ static int setup_empty(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    population_release(p);
-    fixture_stop(&f);
-    return 0;
+    return analytics_stop(&f, p);
 }
 
 static void archetypes_are_their_members(void **state)

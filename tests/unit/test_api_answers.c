@@ -34,23 +34,13 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    population_release(p);
-    fixture_stop(&f);
-    return 0;
-}
-
-static const struct answer *query(const char *tool, const char *parameters)
-{
-    static char body[4096];
-
-    snprintf(body, sizeof(body), "{\"tool_name\": \"%s\", \"parameters\": %s}", tool, parameters);
-    return post(&f, "/api/mcp/query", body);
+    return analytics_stop(&f, p);
 }
 
 /* The `answer` of a call that must succeed. */
 static const struct json *answer_to(const char *tool, const char *parameters)
 {
-    const struct answer *a = query(tool, parameters);
+    const struct answer *a = query(&f, tool, parameters);
 
     if (a->status != 200)
         fail_msg("%s %s: %d %.*s", tool, parameters, a->status, (int)a->body.len, a->body.p);
@@ -185,7 +175,8 @@ static void test_shapes(void **state)
         const struct json *a = answer_to(shapes[i].tool, filled(shapes[i].parameters));
         struct str rest = str_from(shapes[i].paths), path;
 
-        expect(answer_json(query(shapes[i].tool, filled(shapes[i].parameters))), "query_type", shapes[i].query_type);
+        expect(answer_json(query(&f, shapes[i].tool, filled(shapes[i].parameters))), "query_type",
+               shapes[i].query_type);
         a = answer_to(shapes[i].tool, filled(shapes[i].parameters));
         expect_same(a, "summary", "message");
         while (str_split(&rest, ' ', &path)) {
@@ -398,14 +389,14 @@ static void test_growth_agrees_with_the_route(void **state)
 
 static void test_comparison_needs_two(void **state)
 {
-    const struct answer *a = query("query_segments", "{\"analysis\": \"comparison\"}");
+    const struct answer *a = query(&f, "query_segments", "{\"analysis\": \"comparison\"}");
 
     (void)state;
     assert_int_equal(a->status, 422);
     expect(answer_json(a), "error.details.validation_errors.0.type", "missing");
-    a = query("query_segments", filled("{\"analysis\": \"comparison\", \"segment_ids\": [\"$A\"]}"));
+    a = query(&f, "query_segments", filled("{\"analysis\": \"comparison\", \"segment_ids\": [\"$A\"]}"));
     assert_int_equal(a->status, 422);
-    a = query("query_segments", filled("{\"analysis\": \"comparison\", \"segment_ids\": [\"$A\", \"arch_1\"]}"));
+    a = query(&f, "query_segments", filled("{\"analysis\": \"comparison\", \"segment_ids\": [\"$A\", \"arch_1\"]}"));
     assert_int_equal(a->status, 404);
     expect(answer_json(a), "error.message", "Archetype arch_1 not found");
 }
@@ -485,7 +476,7 @@ static void test_campaign_is_the_route_s(void **state)
     (void)state;
     assert_true(begin != NULL && end != NULL && n < sizeof(list));
     memcpy(list, begin, n);
-    a = query("plan_campaign", "{\"goal\": \"loyalty\", \"target_size\": 5}");
+    a = query(&f, "plan_campaign", "{\"goal\": \"loyalty\", \"target_size\": 5}");
     assert_non_null(memmem(a->body.p, a->body.len, list, n));
 }
 
@@ -504,7 +495,7 @@ static void test_campaign_bounds_and_order(void **state)
         expect_near(num(c, "score"), num(c, "churn_risk"), 0.0051);
         before = num(c, "churn_risk");
     }
-    assert_int_equal(query("plan_campaign", "{\"min_churn_risk\": 0.5, \"max_churn_risk\": 0.4}")->status, 422);
+    assert_int_equal(query(&f, "plan_campaign", "{\"min_churn_risk\": 0.5, \"max_churn_risk\": 0.4}")->status, 422);
 }
 
 static void test_words_of_the_advice(void **state)
@@ -534,14 +525,14 @@ static void test_words_of_the_advice(void **state)
 
 static void test_one_customer(void **state)
 {
-    const struct answer *a = query("query_customers", "{\"scope\": \"individual\"}");
+    const struct answer *a = query(&f, "query_customers", "{\"scope\": \"individual\"}");
     const struct json *j;
 
     (void)state;
     assert_int_equal(a->status, 422);
-    a = query("query_customers", "{\"customer_id\": \"1\"}");
+    a = query(&f, "query_customers", "{\"customer_id\": \"1\"}");
     assert_int_equal(a->status, 404);
-    a = query("query_customers", "{\"scope\": \"individual\", \"customer_id\": \"1\"}");
+    a = query(&f, "query_customers", "{\"scope\": \"individual\", \"customer_id\": \"1\"}");
     assert_int_equal(a->status, 404);
     j = answer_to("query_customers",
                   filled("{\"scope\": \"individual\", \"customer_id\": \"$C\", \"info\": \"ltv_forecast\"}"));

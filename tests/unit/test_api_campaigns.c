@@ -30,9 +30,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    population_release(p);
-    fixture_stop(&f);
-    return 0;
+    return analytics_stop(&f, p);
 }
 
 static const char *word_of(size_t i, unsigned axis)

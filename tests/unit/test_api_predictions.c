@@ -45,9 +45,7 @@ static int setup_insufficient(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    population_release(p);
-    fixture_stop(&f);
-    return 0;
+    return analytics_stop(&f, p);
 }
 
 static void segments_hold_everybody(void **state)

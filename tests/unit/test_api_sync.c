@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api_engine.h"
+#include "api_expect.h"
 #include "base/clock.h"
 #include "data/sync_sample.h"
 
@@ -42,12 +42,6 @@ static int teardown(void **state)
     (void)state;
     fixture_stop(&f);
     return 0;
-}
-
-static void expect(const struct json *j, const char *path, const char *text)
-{
-    if (strcmp(json_text(j, path), text) != 0)
-        fail_msg("%s is %s, expected %s", path, json_text(j, path), text);
 }
 
 static struct exchange *ask_for_sync(const char *query)

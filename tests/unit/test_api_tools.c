@@ -30,17 +30,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    population_release(p);
-    fixture_stop(&f);
-    return 0;
-}
-
-static const struct answer *query(const char *tool, const char *parameters)
-{
-    char body[2048];
-
-    snprintf(body, sizeof(body), "{\"tool_name\": \"%s\", \"parameters\": %s}", tool, parameters);
-    return post(&f, "/api/mcp/query", body);
+    return analytics_stop(&f, p);
 }
 
 /* The text of `result` of the last answer, as it was sent. */
@@ -61,7 +51,7 @@ static void expect_equal(const char *tool, const char *parameters, const char *m
                          const char *body)
 {
     static char told[1 << 20];
-    struct str r = result_of(query(tool, parameters));
+    struct str r = result_of(query(&f, tool, parameters));
     const struct answer *a;
 
     assert_true(r.len < sizeof(told));
@@ -102,7 +92,7 @@ static void test_same_as_the_routes(void **state)
 static void test_members_of_an_object_are_repeated(void **state)
 {
     const struct json *j = answer_json(
-        query("calculate_segment_trends", "{\"axis_name\": \"lifecycle\", \"segment_name\": \"active\"}"));
+        query(&f, "calculate_segment_trends", "{\"axis_name\": \"lifecycle\", \"segment_name\": \"active\"}"));
 
     (void)state;
     expect(j, "tool_name", "calculate_segment_trends");
@@ -110,7 +100,7 @@ static void test_members_of_an_object_are_repeated(void **state)
     assert_int_equal(num(j, "result.current_members"), p->totals->members[AXIS_LIFECYCLE][0]);
     expect(j, "growth_rate", "null"); /* no scoring a month before */
     assert_int_equal(json_at(j, "note")->type, JSON_STRING);
-    j = answer_json(query("recommend_segments_for_campaign", "{\"goal\": \"retention\"}"));
+    j = answer_json(query(&f, "recommend_segments_for_campaign", "{\"goal\": \"retention\"}"));
     expect(j, "result", "(array)");
     assert_null(json_at(j, "archetype_id"));
 }
@@ -249,7 +239,7 @@ static void test_calls_are_counted_by_name(void **state)
     for (size_t i = 0; i < tools_count; i++)
         assert_string_equal(metrics_dim_value(METRICS_DIM_TOOL, (unsigned)i), tools[i].name);
     assert_int_equal(metrics_dim_size(METRICS_DIM_TOOL_STATUS), TOOL_OUTCOMES);
-    query("predict_churn_risk", "{\"customer_id\": \"1\"}");
+    query(&f, "predict_churn_risk", "{\"customer_id\": \"1\"}");
     assert_int_equal(metrics_total(f.sb, METRIC_MCP_TOOL_CALLS, 4, TOOL_NOT_FOUND, 0), before + 1);
 }
 

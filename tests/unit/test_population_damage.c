@@ -15,44 +15,7 @@
 
 #include "base/rng.h"
 #include "data/population_format.h"
-#include "population_fixture.h"
-
-static const char *dir;
-static char why[512];
-
-static struct population *make(const struct fixture_shape *shape, uint64_t version)
-{
-    if (!fixture_write(dir, shape, version, why, sizeof(why)))
-        fail_msg("write: %s", why);
-    struct population *p = population_open(dir, version, why, sizeof(why));
-    if (!p)
-        fail_msg("open: %s", why);
-    return p;
-}
-
-static void path_of(char path[300], const char *name)
-{
-    snprintf(path, 300, "%s/%s", dir, name);
-}
-
-static bool exists(const char *name)
-{
-    char path[300];
-
-    path_of(path, name);
-    return access(path, F_OK) == 0;
-}
-
-static void write_file(const char *name, const void *bytes, size_t n)
-{
-    char path[300];
-
-    path_of(path, name);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-}
+#include "population_test.h"
 
 static char *read_file(const char *name, size_t *n)
 {
@@ -306,20 +269,6 @@ static void mapped_outlives_its_name(void **state)
     population_release(p);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    dir = fixture_dir_make();
-    return dir ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_dir_remove(dir);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,5 +278,5 @@ int main(void)
         cmocka_unit_test(mapped_outlives_its_name),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);
 }

@@ -14,10 +14,7 @@
 #include "model/cohort.h"
 #include "model/forecast.h"
 #include "model/params.h"
-#include "population_fixture.h"
-
-static const char *dir;
-static char why[512];
+#include "population_test.h"
 
 static struct population_writer *begin(uint64_t version, size_t rows)
 {
@@ -223,19 +220,6 @@ static void refuses_what_is_not_as_described(void **state)
     assert_non_null(strstr(why, "is in archetype 2 of 2"));
 }
 
-static int make_dir(void **state)
-{
-    (void)state;
-    return (dir = fixture_dir_make()) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    fixture_dir_remove(dir);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,5 +228,5 @@ int main(void)
         cmocka_unit_test(refuses_what_is_not_as_described),
     };
 
-    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+    return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);
 }

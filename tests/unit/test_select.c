@@ -16,24 +16,10 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "data/select.h"
-#include "population_fixture.h"
+#include "population_test.h"
 
 #define ARENA_BYTES (4U << 20)
 #define SORTS       (POPULATION_BY_ORDERS_KEPT + 1)
-
-static const char *dir;
-
-static struct population *make(const struct fixture_shape *shape, uint64_t version)
-{
-    char why[512] = "";
-
-    if (!fixture_write(dir, shape, version, why, sizeof(why)))
-        fail_msg("write: %s", why);
-    struct population *p = population_open(dir, version, why, sizeof(why));
-    if (!p)
-        fail_msg("open: %s", why);
-    return p;
-}
 
 static bool within_i64(const struct select_range_i64 *r, int64_t v)
 {
@@ -443,20 +429,6 @@ static void limits_and_short_memory(void **state)
     population_release(p);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    dir = fixture_dir_make();
-    return dir ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_dir_remove(dir);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,5 +437,5 @@ int main(void)
         cmocka_unit_test(cursor_outlives_its_row),   cmocka_unit_test(limits_and_short_memory),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);
 }
