@@ -14,7 +14,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from lib.servers import Postgres, Redis  # noqa: E402
+from lib.servers import Postgres, Redis, private  # noqa: E402
 from lib.patrond import Patrond  # noqa: E402
 from lib.sales import Table  # noqa: E402
 
@@ -102,23 +102,16 @@ def source(tmp_path):
 
 
 @pytest.fixture
-def own_postgres(tmp_path_factory):
+def own_postgres():
     """A server of this test's own, to stop, freeze and kill."""
-    with tempfile.TemporaryDirectory(prefix="patrond-pg-") as name:
-        os.chmod(name, 0o755)
-        server = Postgres(pathlib.Path(name) / "pg")
-        server.start()
+    with private(Postgres) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture
 def own_redis():
-    with tempfile.TemporaryDirectory(prefix="patrond-redis-") as name:
-        server = Redis(pathlib.Path(name))
-        server.start()
+    with private(Redis) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture

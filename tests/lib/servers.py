@@ -1,4 +1,5 @@
 """Private PostgreSQL and Redis servers that tests may stop, freeze and kill."""
+import contextlib
 import glob
 import itertools
 import os
@@ -7,6 +8,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 
 import psycopg2
 
@@ -18,6 +20,19 @@ def postgres_bin():
     if not found:
         raise RuntimeError("no PostgreSQL server found: apt-get install postgresql")
     return pathlib.Path(found[-1])
+
+
+@contextlib.contextmanager
+def private(kind, **settings):
+    """A started Postgres or Redis of one's own, gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="patrond-own-") as name:
+        os.chmod(name, 0o755)
+        server = kind(pathlib.Path(name) / "server", **settings)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def _unprivileged():
