@@ -1,4 +1,5 @@
 """One patrond under test: the real binary with a configuration of its own."""
+import contextlib
 import http.client
 import json
 import os
@@ -255,6 +256,26 @@ def _is_patrond(pid):
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rsplit(")", 1)[1].split()[0] != "Z" and b"patrond" in line
+
+
+@contextlib.contextmanager
+def running(directory, settings):
+    """A started Patrond, checked at its end."""
+    instance = Patrond(directory, settings)
+    try:
+        yield instance.start()
+    finally:
+        problems = instance.finish()
+        assert not problems, "\n".join(problems)
+
+
+@contextlib.contextmanager
+def serving(directory, settings):
+    """The same, after a full sync of its SYNC_SOURCE, every worker having the data."""
+    with running(directory, settings) as instance:
+        assert instance.sync("full")["status"] == "success"
+        instance.wait_data()
+        yield instance
 
 
 class Load:

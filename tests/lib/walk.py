@@ -5,24 +5,13 @@ import subprocess
 import urllib.parse
 
 from lib.openapi import document
-from lib.patrond import Patrond
+from lib.patrond import serving
 from lib.wait import wait_until
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 AS_OF = "2025-11-03"
 MCP_HEADERS = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
 QUESTION = "which customers are at risk of churning"
-
-
-@contextlib.contextmanager
-def running(directory, settings):
-    """A started Patrond, checked at its end."""
-    server = Patrond(directory, settings)
-    try:
-        yield server.start()
-    finally:
-        problems = server.finish()
-        assert not problems, "\n".join(problems)
 
 
 @contextlib.contextmanager
@@ -34,10 +23,8 @@ def shop(postgres_server, directory, customers=300, **settings):
     with csv.open("w") as out:
         subprocess.run([str(TOP / "scripts/make-sample-sales"), "--customers", str(customers), "--seed", "7", "--from",
                         "2023-11-01", "--to", AS_OF], stdout=out, check=True)
-    with running(directory / "instance", {"DATABASE_URL": postgres_server.create_database(), "SYNC_SOURCE": f"csv:{csv}",
+    with serving(directory / "instance", {"DATABASE_URL": postgres_server.create_database(), "SYNC_SOURCE": f"csv:{csv}",
                                           "AS_OF_DATE": AS_OF, **settings}) as server:
-        assert server.sync("full")["status"] == "success"
-        server.wait_data()
         yield server
 
 

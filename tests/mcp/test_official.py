@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from lib.key_proxy import KeyProxy
-from lib.patrond import Patrond
+from lib.patrond import serving
 from lib.wait import FACTOR
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -37,14 +37,9 @@ FIXTURES = {"sep-2575-server-rejects-undeclared-capability", "sep-2575-missing-c
 @pytest.fixture(scope="module")
 def server(postgres_server, sample_sales, tmp_path_factory):
     postgres_server.ensure()
-    instance = Patrond(tmp_path_factory.mktemp("official") / "i", {
-        "DATABASE_URL": postgres_server.create_database(), "SYNC_SOURCE": f"csv:{sample_sales(300)}", "AS_OF_DATE": "2024-12-31"})
-    instance.start()
-    assert instance.sync("full")["status"] == "success"
-    instance.wait_data()
-    yield instance
-    problems = instance.finish()
-    assert not problems, "\n".join(problems)
+    with serving(tmp_path_factory.mktemp("official") / "i", {
+        "DATABASE_URL": postgres_server.create_database(), "SYNC_SOURCE": f"csv:{sample_sales(300)}", "AS_OF_DATE": "2024-12-31"}) as instance:
+        yield instance
 
 
 def node(scratch, *arguments, timeout=60):

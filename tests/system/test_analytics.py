@@ -1,37 +1,24 @@
 """The analytics over HTTP: every key and type of CONTRACT 9, 11 to 13, 14.2 and 15, and numbers against PostgreSQL."""
 import json
-import pathlib
-import subprocess
-import tempfile
 
 import pytest
 
-from lib.patrond import Patrond
+from lib.patrond import serving
 from lib.sales import Table
 from lib.shape import check
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
 AXES = ["purchase_frequency", "purchase_value", "lifecycle", "price_sensitivity", "category_affinity", "shopping_cadence",
         "repurchase_behavior", "return_behavior", "shopping_maturity"]
 
 
 @pytest.fixture(scope="module")
-def server(postgres_server):
+def server(postgres_server, sample_sales, tmp_path_factory):
     """1,500 customers of a made-up shop over three years."""
     postgres_server.ensure()
-    with tempfile.TemporaryDirectory(prefix="patrond-analytics-") as name:
-        csv = pathlib.Path(name) / "sales.csv"
-        with csv.open("w") as out:
-            subprocess.run([str(TOP / "scripts/make-sample-sales"), "--customers", "1500", "--seed", "11", "--from",
-                            "2022-09-01", "--to", "2025-11-03"], stdout=out, check=True)
-        instance = Patrond(pathlib.Path(name) / "instance", {
-            "DATABASE_URL": postgres_server.create_database(), "SYNC_SOURCE": f"csv:{csv}", "AS_OF_DATE": "2025-11-03"})
-        instance.start()
-        assert instance.sync("full")["status"] == "success"
-        instance.wait_data(1)
+    with serving(tmp_path_factory.mktemp("analytics") / "i", {
+            "DATABASE_URL": postgres_server.create_database(), "AS_OF_DATE": "2025-11-03",
+            "SYNC_SOURCE": f"csv:{sample_sales(1500, 11, '2022-09-01', '2025-11-03')}"}) as instance:
         yield instance
-        problems = instance.finish()
-        assert not problems, "\n".join(problems)
 
 
 @pytest.fixture(scope="module")

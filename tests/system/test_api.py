@@ -5,38 +5,26 @@ The tables of keys are those of CONTRACT 7 to 10: a type word, `?` behind it whe
 import contextlib
 import http.client
 import json
-import pathlib
 import re
 import socket
-import subprocess
-import tempfile
 
 import psycopg2
 import pytest
 
-from lib.patrond import Patrond
+from lib.patrond import serving
 from lib.shape import TIME, check
 from lib.wait import FACTOR
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+
 @pytest.fixture(scope="module")
-def server(postgres_server):
+def server(postgres_server, sample_sales, tmp_path_factory):
     """Two workers with 400 customers of a made-up shop."""
     postgres_server.ensure()
-    with tempfile.TemporaryDirectory(prefix="patrond-api-") as name:
-        csv = pathlib.Path(name) / "sales.csv"
-        with csv.open("w") as out:
-            subprocess.run([str(TOP / "scripts/make-sample-sales"), "--customers", "400", "--seed", "7", "--from",
-                            "2024-01-01", "--to", "2025-11-03"], stdout=out, check=True)
-        instance = Patrond(pathlib.Path(name) / "instance", {
-            "DATABASE_URL": postgres_server.create_database(), "SYNC_SOURCE": f"csv:{csv}", "AS_OF_DATE": "2025-11-03",
-            "TRUSTED_PROXIES": "127.0.0.1", "MAX_BODY_BYTES": "4096", "ACCESS_LOG": "all"})
-        instance.start()
-        instance.sync("full")
-        instance.wait_data(1)
+    with serving(tmp_path_factory.mktemp("api") / "i", {
+            "DATABASE_URL": postgres_server.create_database(), "AS_OF_DATE": "2025-11-03",
+            "SYNC_SOURCE": f"csv:{sample_sales(400, 7, '2024-01-01', '2025-11-03')}",
+            "TRUSTED_PROXIES": "127.0.0.1", "MAX_BODY_BYTES": "4096", "ACCESS_LOG": "all"}) as instance:
         yield instance
-        problems = instance.finish()
-        assert not problems, "\n".join(problems)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from lib.sales import Table, line, write
-from lib.walk import AS_OF, Walk, operations, running, shop
+from lib.patrond import running
+from lib.walk import AS_OF, Walk, operations, shop
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 QUESTIONS = [

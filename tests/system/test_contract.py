@@ -6,7 +6,8 @@ import re
 import pytest
 
 from lib import openapi
-from lib.walk import MCP_HEADERS, Walk, running, shop
+from lib.patrond import running
+from lib.walk import MCP_HEADERS, Walk, shop
 
 pytestmark = pytest.mark.skipif(openapi.jsonschema is None, reason="python3-jsonschema is not installed")
 

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from lib.patrond import Patrond
+from lib.patrond import serving
 from lib.rawhttp import RawClient
 
 ACCEPT = {"Accept-Encoding": "gzip"}
@@ -15,15 +15,10 @@ VARY = "Accept-Encoding, Origin, X-API-Key, Authorization"
 @pytest.fixture(scope="module")
 def server(postgres_server, sample_sales, tmp_path_factory):
     postgres_server.ensure()
-    instance = Patrond(tmp_path_factory.mktemp("gzip") / "i", {
+    with serving(tmp_path_factory.mktemp("gzip") / "i", {
         "DATABASE_URL": postgres_server.create_database(), "SYNC_SOURCE": f"csv:{sample_sales(300)}",
-        "AS_OF_DATE": "2024-12-31"})
-    instance.start()
-    assert instance.sync("full")["status"] == "success"
-    instance.wait_data()
-    yield instance
-    problems = instance.finish()
-    assert not problems, "\n".join(problems)
+        "AS_OF_DATE": "2024-12-31"}) as instance:
+        yield instance
 
 
 @pytest.fixture(scope="module")

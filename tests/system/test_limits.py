@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lib.patrond import Patrond
+from lib.patrond import running
 from lib.wait import FACTOR, wait_until
 
 ROUTE = "/api/mcp/customer/1"
@@ -16,14 +16,11 @@ CLIENTS = 10
 @pytest.fixture(scope="module")
 def server(postgres_server, tmp_path_factory):
     postgres_server.ensure()
-    instance = Patrond(tmp_path_factory.mktemp("limits") / "i", {
+    with running(tmp_path_factory.mktemp("limits") / "i", {
         "DATABASE_URL": postgres_server.create_database(), "ALLOW_LIST": "", "TRUSTED_PROXIES": "127.0.0.1",
-        "RATE_LIMIT_DEFAULT": "100000/s;burst=40", "RATE_LIMIT_ANONYMOUS": 0, "RATE_LIMIT_AUTH_FAILURE": 0})
-    instance.start()
-    wait_until(lambda: instance.get("/admin/keys").status == 200, 15, "the tables being there")
-    yield instance
-    problems = instance.finish()
-    assert not problems, "\n".join(problems)
+        "RATE_LIMIT_DEFAULT": "100000/s;burst=40", "RATE_LIMIT_ANONYMOUS": 0, "RATE_LIMIT_AUTH_FAILURE": 0}) as instance:
+        wait_until(lambda: instance.get("/admin/keys").status == 200, 15, "the tables being there")
+        yield instance
 
 
 def make_key(server, **members):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lib.patrond import Answer, Patrond
+from lib.patrond import Answer, serving
 from lib.wait import FACTOR, wait_until
 
 MODERN = "2026-07-28"
@@ -20,15 +20,10 @@ OUTSIDE = object()  # a header or member that is left out
 @pytest.fixture(scope="module")
 def server(postgres_server, sample_sales, tmp_path_factory):
     postgres_server.ensure()
-    instance = Patrond(tmp_path_factory.mktemp("mcp") / "i", {
+    with serving(tmp_path_factory.mktemp("mcp") / "i", {
         "DATABASE_URL": postgres_server.create_database(), "SYNC_SOURCE": f"csv:{sample_sales(300)}",
-        "AS_OF_DATE": "2024-12-31", "ALLOWED_ORIGINS": "https://shop.example"})
-    instance.start()
-    assert instance.sync("full")["status"] == "success"
-    instance.wait_data()
-    yield instance
-    problems = instance.finish()
-    assert not problems, "\n".join(problems)
+        "AS_OF_DATE": "2024-12-31", "ALLOWED_ORIGINS": "https://shop.example"}) as instance:
+        yield instance
 
 
 def send(server, body, headers=None, method="POST", path="/mcp", key=True):

@@ -18,7 +18,8 @@ from lib import openapi
 from lib.sales import Table
 from lib.servers import Redis
 from lib.wait import FACTOR, free_port, wait_until
-from lib.walk import Walk, operations, running, shop
+from lib.patrond import running
+from lib.walk import Walk, operations, shop
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 CONTRACT = pathlib.Path(os.environ.get("PATROND_CONTRACT") or TOP.parent / "shared/CONTRACT.md")

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from lib.patrond import serving
 from lib.wait import FACTOR, wait_until
 
 COLUMNS = ["order_id", "order_number", "customer_id", "order_date", "created_at", "sku", "product_id", "product_name",
@@ -39,7 +40,6 @@ LINES = [
 
 @pytest.fixture(scope="module")
 def history(postgres_server, tmp_path_factory):
-    from lib.patrond import Patrond
     directory = tmp_path_factory.mktemp("orders")
     path = directory / "sales.csv"
     with open(path, "w", newline="") as f:
@@ -47,14 +47,9 @@ def history(postgres_server, tmp_path_factory):
         writer.writeheader()
         writer.writerows(LINES)
     postgres_server.ensure()
-    instance = Patrond(directory / "i", {"DATABASE_URL": postgres_server.create_database(), "SYNC_SOURCE": f"csv:{path}",
-                                         "AS_OF_DATE": "2025-07-01", "DB_POOL_TIMEOUT": 2})
-    instance.start()
-    assert instance.sync("full")["status"] == "success"
-    instance.wait_data()
-    yield instance
-    problems = instance.finish()
-    assert not problems, "\n".join(problems)
+    with serving(directory / "i", {"DATABASE_URL": postgres_server.create_database(), "SYNC_SOURCE": f"csv:{path}",
+                                   "AS_OF_DATE": "2025-07-01", "DB_POOL_TIMEOUT": 2}) as instance:
+        yield instance
 
 
 def orders(instance, customer, query=""):

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from lib.patrond import Patrond
+from lib.patrond import serving
 from lib.sales import line, write
 
 AS_OF = datetime.date(2025, 7, 1)
@@ -39,14 +39,9 @@ def market(postgres_server, tmp_path_factory):
     directory = tmp_path_factory.mktemp("products")
     write(directory / "sales.csv", LINES)
     postgres_server.ensure()
-    instance = Patrond(directory / "i", {"DATABASE_URL": postgres_server.create_database(), "AS_OF_DATE": AS_OF.isoformat(),
-                                         "SYNC_SOURCE": f"csv:{directory / 'sales.csv'}"})
-    instance.start()
-    assert instance.sync("full")["status"] == "success"
-    instance.wait_data()
-    yield instance
-    problems = instance.finish()
-    assert not problems, "\n".join(problems)
+    with serving(directory / "i", {"DATABASE_URL": postgres_server.create_database(), "AS_OF_DATE": AS_OF.isoformat(),
+                                   "SYNC_SOURCE": f"csv:{directory / 'sales.csv'}"}) as instance:
+        yield instance
 
 
 def ask(instance, analysis, query=""):
