@@ -235,14 +235,31 @@ void sync_db_close(struct sync_db *db)
     db->connection = NULL;
 }
 
-enum sync_db_status sync_db_exec(struct sync_db *db, const char *what, const char *sql)
+enum sync_db_status sync_db_send(struct sync_db *db, const char *what, const char *sql)
 {
     if (db->connection == NULL)
         return closed(db, what);
-    if (!PQsendQuery(db->connection, sql))
-        return fail(db, what, NULL);
-    enum sync_db_status s = flush(db, what);
-    return s == SYNC_DB_OK ? finish(db, what, NULL) : s;
+    return PQsendQuery(db->connection, sql) ? flush(db, what) : fail(db, what, NULL);
+}
+
+/* `result` may be NULL: not wanted. */
+enum sync_db_status sync_db_receive(struct sync_db *db, const char *what, PGresult **result)
+{
+    PGresult *kept = NULL;
+    enum sync_db_status s = finish(db, what, &kept);
+
+    if (result != NULL)
+        *result = s == SYNC_DB_OK ? kept : NULL;
+    if (result == NULL || s != SYNC_DB_OK)
+        PQclear(kept);
+    return s;
+}
+
+enum sync_db_status sync_db_exec(struct sync_db *db, const char *what, const char *sql)
+{
+    enum sync_db_status s = sync_db_send(db, what, sql);
+
+    return s == SYNC_DB_OK ? sync_db_receive(db, what, NULL) : s;
 }
 
 enum sync_db_status sync_db_pulse(struct sync_db *db, const char *what)
@@ -256,6 +273,7 @@ void sync_db_rollback(struct sync_db *db)
 
     if (db->connection == NULL || PQtransactionStatus(db->connection) == PQTRANS_IDLE)
         return;
+    sync_db_receive(db, "rolling back", NULL); /* what was sent and not received */
     sync_db_exec(db, "rolling back", "ROLLBACK");
     before.connection = db->connection;
     *db = before;
@@ -264,8 +282,6 @@ void sync_db_rollback(struct sync_db *db)
 enum sync_db_status sync_db_query(struct sync_db *db, const char *what, const char *sql, const char *const *values,
                                   int count, PGresult **result)
 {
-    PGresult *kept = NULL;
-
     if (result != NULL)
         *result = NULL;
     if (db->connection == NULL)
@@ -273,14 +289,7 @@ enum sync_db_status sync_db_query(struct sync_db *db, const char *what, const ch
     if (!PQsendQueryParams(db->connection, sql, count, NULL, values, NULL, NULL, 0))
         return fail(db, what, NULL);
     enum sync_db_status s = flush(db, what);
-    if (s == SYNC_DB_OK)
-        s = finish(db, what, &kept);
-    if (s == SYNC_DB_OK && result != NULL) {
-        *result = kept;
-        return s;
-    }
-    PQclear(kept);
-    return s;
+    return s == SYNC_DB_OK ? sync_db_receive(db, what, result) : s;
 }
 
 enum sync_db_status sync_db_query_i64(struct sync_db *db, const char *what, const char *sql,

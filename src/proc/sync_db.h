@@ -43,6 +43,10 @@ enum sync_db_status sync_db_exec(struct sync_db *db, const char *what, const cha
  * on failure. */
 enum sync_db_status sync_db_query(struct sync_db *db, const char *what, const char *sql, const char *const *values,
                                   int count, PGresult **result);
+/* The two halves of a query without parameters: the server works on the next rows while the caller computes on those
+ * it has. One at a time; nothing else is asked between them but sync_db_rollback, when the caller gives up. */
+enum sync_db_status sync_db_send(struct sync_db *db, const char *what, const char *sql);
+enum sync_db_status sync_db_receive(struct sync_db *db, const char *what, PGresult **result);
 /* Beats while the caller computes; SYNC_DB_STOPPED: told to stop while `what`. */
 enum sync_db_status sync_db_pulse(struct sync_db *db, const char *what);
 /* Rolls back what is open; the error of before stays in the handle. */

@@ -17,7 +17,7 @@
 #include "base/str.h"
 #include "model/facts.h"
 
-#define FETCH_ROWS  "10000"
+#define FETCH_ROWS  "2000" /* what the socket's buffer holds, about: the server is ahead by as much */
 #define BATCH_BYTES 262144
 #define LINES_MAX   4000000 /* of one customer: 300 MB would be no customer but an error in the source */
 
@@ -174,7 +174,7 @@ static enum sync_db_status end_customer(struct refresh *r)
     facts_compute(r->lines, r->count, r->as_of_day, r->days, &f);
     put_facts(&r->batch, r->customer, &f, r->days);
     r->count = 0;
-    return r->batch.failed || r->batch.len > BATCH_BYTES ? flush_batch(r) : SYNC_DB_OK;
+    return r->batch.failed ? no_memory(r, "writing customer_facts") : SYNC_DB_OK;
 }
 
 static bool grow(struct refresh *r)
@@ -249,6 +249,14 @@ static enum sync_db_status take_rows(struct refresh *r, const PGresult *rows)
     return SYNC_DB_OK;
 }
 
+/* Writes what has gathered, then asks for the next lines: they come while those at hand are worked on. */
+static enum sync_db_status fetch(struct refresh *r)
+{
+    enum sync_db_status s = r->batch.len > BATCH_BYTES ? flush_batch(r) : SYNC_DB_OK;
+
+    return s == SYNC_DB_OK ? sync_db_send(r->db, "reading lines", "FETCH " FETCH_ROWS " FROM facts_lines") : s;
+}
+
 static enum sync_db_status compute(struct refresh *r)
 {
     enum sync_db_status s = sync_db_exec(r->db, "clearing customer_facts",
@@ -259,13 +267,16 @@ static enum sync_db_status compute(struct refresh *r)
 
     if (s == SYNC_DB_OK)
         s = open_cursor(r);
+    if (s == SYNC_DB_OK)
+        s = fetch(r);
     while (s == SYNC_DB_OK && more) {
         PGresult *rows;
-        s = sync_db_query(r->db, "reading lines", "FETCH " FETCH_ROWS " FROM facts_lines", NULL, 0, &rows);
-        if (s != SYNC_DB_OK)
-            break;
-        more = PQntuples(rows) > 0;
-        s = take_rows(r, rows);
+        s = sync_db_receive(r->db, "reading lines", &rows);
+        more = s == SYNC_DB_OK && PQntuples(rows) > 0;
+        if (more)
+            s = fetch(r);
+        if (s == SYNC_DB_OK)
+            s = take_rows(r, rows);
         PQclear(rows);
     }
     if (s == SYNC_DB_OK)
@@ -279,7 +290,7 @@ enum sync_db_status sync_facts_compute(struct sync_db *db, int32_t as_of_day, bo
 {
     struct refresh r = { .db = db, .as_of_day = as_of_day, .all = all };
 
-    buf_init(&r.batch, 4 * BATCH_BYTES);
+    buf_init(&r.batch, 8 * BATCH_BYTES);
     enum sync_db_status s = all ? SYNC_DB_OK : mark_moved_windows(&r);
     if (s == SYNC_DB_OK)
         s = compute(&r);
