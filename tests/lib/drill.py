@@ -43,9 +43,10 @@ def orders(p, count=20, query=""):
 
 
 @contextlib.contextmanager
-def asking(p, paths, clients=4):
-    """Clients that ask these paths without pause; at the end, not one may have failed. Yields the Load."""
-    with Load(p.port, paths, {"X-API-Key": p.admin_key}, clients=clients) as load:
+def asking(p, paths, clients=4, headers=None, pause_s=0):
+    """Clients that ask these paths, as the operator unless headers say otherwise; at the end, not one may have failed. Yields
+    the Load."""
+    with Load(p.port, paths, headers or {"X-API-Key": p.admin_key}, clients, pause_s) as load:
         load.wait_requests(2 * clients)
         yield load
     assert load.good > 0 and load.failures == [], load.failures[:5]

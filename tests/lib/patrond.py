@@ -279,10 +279,10 @@ def serving(directory, settings):
 
 
 class Load:
-    """Keep-alive clients that ask without pause and count precisely what fails."""
+    """Keep-alive clients that ask one request after the other, with a pause if they are told so, and count precisely what fails."""
 
-    def __init__(self, port, paths, headers, clients=8):
-        self.port, self.paths, self.headers, self.clients = port, paths, headers, clients
+    def __init__(self, port, paths, headers, clients=8, pause_s=0):
+        self.port, self.paths, self.headers, self.clients, self.pause_s = port, paths, headers, clients, pause_s
         self.good, self.failures, self.latencies = 0, [], []
         self._stop, self._lock, self._threads = threading.Event(), threading.Lock(), []
 
@@ -331,6 +331,8 @@ class Load:
             with self._lock:
                 self.good += 1
                 self.latencies.append(time.monotonic() - began)
+            if self.pause_s:
+                self._stop.wait(self.pause_s)
 
     def _failed(self, text):
         with self._lock:

@@ -1,6 +1,5 @@
 """API keys: made, listed, rotated and revoked over HTTP and from the command line, in force on every worker at once."""
 import hashlib
-import http.client
 import json
 import re
 import time
@@ -8,55 +7,14 @@ import time
 import psycopg2
 import pytest
 
+from lib.keys import IN_FORCE_S, ROUTE, Everywhere, in_force
 from lib.patrond import running
 from lib.wait import FACTOR, wait_until
 
-IN_FORCE_S = 2
-ROUTE = "/api/mcp/customer/1"  # 404 or 503 for who may ask
 OBJECT = {"id", "name", "key_prefix", "scopes", "rate_limit_per_hour", "status", "is_active", "created_at", "created_by",
           "expires_at", "last_used_at", "usage_count", "revoked_at", "revocation_reason", "rotated_to", "notes"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 BAD = "pk_live_" + "A" * 43
-
-
-class Everywhere:
-    """Connections held open to every worker."""
-
-    def __init__(self, instance):
-        self.instance, self.connections = instance, []
-        wait_until(self._reaches_all, 10, "a connection to every worker")
-
-    def _reaches_all(self):
-        self.connections.append(http.client.HTTPConnection("127.0.0.1", self.instance.port, timeout=15 * FACTOR))
-        self._ask(self.connections[-1], self.instance.admin_key)
-        workers = [w for w in self.instance.get("/admin/workers").json()["workers"] if w["state"] == "ready"]
-        held = sum(w["connections"] for w in workers)
-        # the question's own connection and the probe's may be counted with any worker
-        return held > len(self.connections) and all(w["connections"] >= 3 for w in workers)
-
-    def _ask(self, connection, key, path=ROUTE):
-        connection.request("GET", path, headers={"X-API-Key": key})
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status
-
-    def statuses(self, key, path=ROUTE):
-        return {self._ask(c, key, path) for c in self.connections}
-
-    def close(self):
-        for c in self.connections:
-            c.close()
-
-
-def in_force(everywhere, key, good, since):
-    """Until every worker knows; within two seconds of the change."""
-    def known():
-        statuses = everywhere.statuses(key)
-        return 401 not in statuses if good else statuses == {401}
-    wait_until(known, IN_FORCE_S + 3, f"key {'known' if good else 'refused'} on every worker")
-    assert time.monotonic() - since < IN_FORCE_S * FACTOR
-    if not good:
-        assert everywhere.statuses(key) == {401}, "and nowhere again"
 
 
 def failures(instance, reason):
