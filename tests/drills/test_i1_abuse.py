@@ -68,7 +68,8 @@ def test_abusers_are_held_off_and_others_do_not_notice(served, record_property):
                        "every abuser told of")
             during = median_s(load, 100)
         refused = [refusal(p.get(path, key=None, headers=headers)) for path, headers in abusers.values()]
-    assert refused == ["default", "anonymous", "auth_failure"]
+    assert refused == ["default", "anonymous", "anonymous"]  # bad keys count as the address's requests, too
+    assert "auth_failure" in {field(l, "policy") for l in p.events("rate_limit_exceeded") if f"client_ip={GUESSER} " in l}
     assert all(w.failed > 500 and w.requests - w.failed <= PER_DAY for w in counts), [w.said for w in counts]
     # three times 64 connections on the same processors: slower by what the machine is busy, not by waiting for a limit
     assert during < 20 * before + 0.05 * FACTOR, f"median {before * 1e3:.1f} ms, beside the abuse {during * 1e3:.1f} ms"
