@@ -7,6 +7,7 @@
  * brings it back, so that no reason can make the loop spin.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -68,11 +69,26 @@ static bool concerns_one(int error)
            error == ENETUNREACH || error == EHOSTDOWN || error == EHOSTUNREACH || error == ENOPROTOOPT;
 }
 
-/* May one more be taken? Else the listener rests. */
+/* Is a descriptor free that is not one of the reserve? */
+static bool has_descriptor(const struct http_server *s)
+{
+    int fd = fcntl(s->listen_fd, F_DUPFD_CLOEXEC, 0);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 && fd < s->fd_ceiling;
+}
+
+/* May one more be taken? Else the listener rests. After a rest the descriptors are looked at first: one more
+ * connection each time would eat up the reserve. */
 static bool may_accept(struct http_server *s)
 {
     if (s->hooks.may_accept != NULL && !s->hooks.may_accept(s->connections, s->hooks.arg)) {
         pause_accepting(s, BALANCE_PAUSE_MS);
+        return false;
+    }
+    if (s->pause_told && s->counts[HTTP_CONN_IDLE] == 0 && !has_descriptor(s)) {
+        pause_full(s, HTTP_PAUSE_FDS);
         return false;
     }
     if (s->connections < s->limits.max_connections || s->counts[HTTP_CONN_IDLE] > 0)

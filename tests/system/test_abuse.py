@@ -6,21 +6,11 @@ import socket
 import pytest
 
 from lib.patrond import Load
+from lib.processes import cpu_seconds
 from lib.refused import REFUSED
 from lib.wait import FACTOR, wait_until
 
-TICKS = os.sysconf("SC_CLK_TCK")
 SPARE = 500  # descriptors left to the test and to each worker
-
-
-def cpu_seconds(pids):
-    """User and system time of the processes so far."""
-    total = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/stat") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
 
 
 @pytest.fixture
