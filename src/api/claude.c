@@ -74,13 +74,9 @@ static uint64_t settings_hash(const struct conf *c)
 static bool prepare(struct claude *c)
 {
     const struct conf *conf = c->conf;
-    size_t n = strlen(conf->anthropic_base_url);
-    bool slash = n > 0 && conf->anthropic_base_url[n - 1] == '/';
 
-    if (snprintf(c->url, sizeof(c->url), "%s%sv1/messages", conf->anthropic_base_url, slash ? "" : "/") >=
-            (int)sizeof(c->url) ||
-        snprintf(c->key_header, sizeof(c->key_header), "x-api-key: %s", conf->anthropic_api_key) >=
-            (int)sizeof(c->key_header))
+    if (!claude_write_url(c->url, sizeof(c->url), conf, "v1/messages") ||
+        !claude_write_key_header(c->key_header, sizeof(c->key_header), conf))
         return false;
     (void)snprintf(c->version_header, sizeof(c->version_header), "anthropic-version: %s", CLAUDE_API_VERSION);
     claude_write_prefix(&c->prefix, conf->anthropic_model, conf->anthropic_effort);

@@ -16,11 +16,17 @@
 #include "core/metrics.h"
 #include "net/fetch.h"
 
+struct conf;
 struct tool;
 
 #define CLAUDE_API_VERSION "2026-10-21"
 #define CLAUDE_MAX_RETRIES 2
 #define CLAUDE_ID_SIZE     96
+
+/* Where it is asked, of ANTHROPIC_BASE_URL and a path without a leading slash; and the header with the key. False:
+ * dst is too small. */
+bool claude_write_url(char *dst, size_t size, const struct conf *conf, const char *path);
+bool claude_write_key_header(char *dst, size_t size, const struct conf *conf);
 
 /* The request's body up to the question: the same bytes for every question, so that the provider can cache it. */
 void claude_write_prefix(struct buf *out, const char *model, const char *effort);

@@ -77,6 +77,8 @@ static const char *remedy_of(enum sb_component component)
         return event_get(EVENT_CACHE_DOWN)->fix;
     case SB_SOURCE:
         return event_get(EVENT_SYNC_FAILED)->fix;
+    case SB_AI:
+        return event_get(EVENT_CLAUDE_FAILED)->fix;
     default:
         return "patronctl status shows the workers; systemctl restart patrond if they do not come back.";
     }
@@ -102,7 +104,8 @@ static void ask(struct doctor *d, const struct check *check, const char *listen)
     struct check_result r;
 
     if (!check->configured(d->ctl->conf)) {
-        doctor_ok(d, check->name, "not configured");
+        doctor_ok(d, check->name,
+                  check->component == SB_AI ? "not configured: questions are answered by rules" : "not configured");
         return;
     }
     if (!check_start(&job, check, &env)) {
@@ -130,8 +133,6 @@ void doctor_dependencies(struct doctor *d)
             continue; /* it does not run: said already */
         ask(d, &checks_table[i], listen);
     }
-    if (d->ctl->conf->anthropic_api_key[0] == '\0')
-        doctor_ok(d, "claude", "not configured: questions are answered by rules");
 }
 
 /* The report. */

@@ -28,7 +28,7 @@ static const struct ctl_command commands[] = {
     { "models", "[--json]", "show the last fit of the models and how good it was", ctl_models },
     { "doctor", "[--fix] [--json]", "walk the runbook: every check, cause and remedy", ctl_doctor },
     { "incident", "--since TIME [--until TIME]", "write the document for the review of an incident", ctl_incident },
-    { "check", "[postgres | redis | source | self]", "ask the dependencies now, from here", ctl_check },
+    { "check", "[postgres | redis | source | self | claude]", "ask the dependencies now, from here", ctl_check },
     { "alert-test", "", "post a test message to ALERT_WEBHOOK_URL", ctl_alert_test },
     { "verify", "CUSTOMER_ID [--json]", "compare one customer in the source, the tables and the population",
       ctl_verify },

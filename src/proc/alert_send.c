@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "core/events.h"
 #include "core/metrics.h"
-#include "net/fetch_post.h"
+#include "net/fetch_wait.h"
 #include "proc/spawn.h"
 
 #define POST_MS        5000
@@ -112,18 +112,18 @@ struct letter {
 static int run_post(const void *arg, int out)
 {
     const struct letter *l = arg;
-    struct fetch_post_result r;
+    struct fetch_result r;
 
-    fetch_post_json(l->url, l->json, POST_MS, &r);
+    fetch_wait_post_json(l->url, l->json, POST_MS, &r);
     return write(out, &r, sizeof(r)) == (ssize_t)sizeof(r) ? 0 : PROC_EXIT_FAILURE;
 }
 
-static bool taken(const struct fetch_post_result *r)
+static bool taken(const struct fetch_result *r)
 {
     return r->error == FETCH_OK && r->status / 100 == STATUS_SUCCESS;
 }
 
-static void say(const struct fetch_post_result *r, char *why, size_t size)
+static void say(const struct fetch_result *r, char *why, size_t size)
 {
     if (r->error == FETCH_OK)
         (void)snprintf(why, size, "the webhook answered %d", r->status);
@@ -131,7 +131,7 @@ static void say(const struct fetch_post_result *r, char *why, size_t size)
         (void)snprintf(why, size, "%s", r->why);
 }
 
-static void count(const struct alert_sender *s, const struct fetch_post_result *r)
+static void count(const struct alert_sender *s, const struct fetch_result *r)
 {
     static const enum metric_integration_error kinds[] = {
         [FETCH_OK] = METRIC_INTEGRATION_QUERY,        [FETCH_CONNECT] = METRIC_INTEGRATION_CONNECT,
@@ -145,7 +145,7 @@ static void count(const struct alert_sender *s, const struct fetch_post_result *
         metrics_add(METRIC_INTEGRATION_ERRORS, METRIC_ALERT_WEBHOOK, kinds[r->error], 0, 1);
 }
 
-static void conclude(struct alert_sender *s, struct scoreboard *sb, const struct fetch_post_result *r)
+static void conclude(struct alert_sender *s, struct scoreboard *sb, const struct fetch_result *r)
 {
     char why[160];
 
@@ -166,7 +166,7 @@ static void conclude(struct alert_sender *s, struct scoreboard *sb, const struct
 }
 
 /* True once the helper is gone; *r is what it said. */
-static bool collect(struct alert_sender *s, struct fetch_post_result *r)
+static bool collect(struct alert_sender *s, struct fetch_result *r)
 {
     ssize_t n = read(s->fd, r, sizeof(*r));
     bool late = clock_mono_ns() - s->start_ns > LIMIT_NS;
@@ -174,8 +174,8 @@ static bool collect(struct alert_sender *s, struct fetch_post_result *r)
     if (n < 0 && (errno == EAGAIN || errno == EINTR) && !late)
         return false;
     if (n != (ssize_t)sizeof(*r) || r->error > FETCH_BROKEN)
-        *r = (struct fetch_post_result){ .error = late ? FETCH_TIMEOUT : FETCH_BROKEN,
-                                         .why = "the helper gave no answer" };
+        *r =
+            (struct fetch_result){ .error = late ? FETCH_TIMEOUT : FETCH_BROKEN, .why = "the helper gave no answer" };
     r->why[sizeof(r->why) - 1] = '\0';
     alert_cancel(s);
     return true;
@@ -204,7 +204,7 @@ static void send_due(struct alert_sender *s, const struct proc_context *ctx, uin
 void alert_step(struct alert_sender *s, const struct proc_context *ctx)
 {
     struct alert_state states[ALERT_COUNT];
-    struct fetch_post_result r;
+    struct fetch_result r;
     int64_t now = now_s();
     uint32_t due;
 
@@ -236,14 +236,14 @@ void alert_cancel(struct alert_sender *s)
 
 bool alert_post_test(const struct conf *conf, char *why, size_t why_size)
 {
-    struct fetch_post_result r;
+    struct fetch_result r;
     char where[WHERE_BYTES];
     struct buf json;
 
     describe_place(conf, where);
     buf_init(&json, MESSAGE_BYTES);
     alert_write_test(&json, where);
-    fetch_post_json(conf->alert_webhook_url, buf_str(&json), POST_MS, &r);
+    fetch_wait_post_json(conf->alert_webhook_url, buf_str(&json), POST_MS, &r);
     buf_free(&json);
     say(&r, why, why_size);
     return taken(&r);

@@ -30,6 +30,11 @@ static bool redis_configured(const struct conf *conf)
     return conf->enable_cache && conf->redis_url[0] != '\0';
 }
 
+static bool claude_configured(const struct conf *conf)
+{
+    return conf->anthropic_api_key[0] != '\0';
+}
+
 static bool before_deadline(void *arg)
 {
     const struct check_env *env = arg;
@@ -75,6 +80,7 @@ const struct check checks_table[CHECKS_COUNT] = {
     { "redis", SB_CACHE, 3000, redis_configured, check_redis_run },
     { "source", SB_SOURCE, 15000, conf_source_configured, check_source_run },
     { "self", SB_SELF, 3000, always, check_self_run },
+    { "claude", SB_AI, 10000, claude_configured, check_claude_run },
 };
 
 const struct check *checks_find(const char *name)

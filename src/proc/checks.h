@@ -42,7 +42,8 @@ struct check {
     void (*run)(const struct check_env *env, struct check_result *r);
 };
 
-#define CHECKS_COUNT 4
+#define CHECKS_COUNT  5
+#define CHECKS_PROBED 4 /* the first of them: of the others the probe hears from those who use them */
 extern const struct check checks_table[CHECKS_COUNT];
 const struct check *checks_find(const char *name); /* NULL: no such check */
 
@@ -60,10 +61,11 @@ bool check_start(struct check_job *job, const struct check *check, const struct 
 bool check_poll(struct check_job *job, struct check_result *r);
 void check_cancel(struct check_job *job);
 
-/* checks_pg.c, checks_redis.c, checks_http.c, checks.c */
+/* checks_pg.c, checks_redis.c, checks_http.c, checks_claude.c */
 void check_postgres_run(const struct check_env *env, struct check_result *r);
 void check_redis_run(const struct check_env *env, struct check_result *r);
 void check_self_run(const struct check_env *env, struct check_result *r);
+void check_claude_run(const struct check_env *env, struct check_result *r);
 
 /* For the checks: fills the result; `fmt` says what was found. */
 void check_up(struct check_result *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

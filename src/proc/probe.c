@@ -24,14 +24,14 @@
 #define PERIOD_NS   (5 * CLOCK_NS_PER_S)
 #define RETRY_NS    CLOCK_NS_PER_S /* while down */
 #define SAMPLE_NS   CLOCK_NS_PER_S
-#define FD_SIGNALS  CHECKS_COUNT
-#define FD_LIFELINE (CHECKS_COUNT + 1)
-#define FD_COUNT    (CHECKS_COUNT + 2)
+#define FD_SIGNALS  CHECKS_PROBED
+#define FD_LIFELINE (CHECKS_PROBED + 1)
+#define FD_COUNT    (CHECKS_PROBED + 2)
 
 struct probe {
     const struct proc_context *ctx;
-    struct check_job jobs[CHECKS_COUNT];
-    uint64_t due_ns[CHECKS_COUNT]; /* 0: at once */
+    struct check_job jobs[CHECKS_PROBED];
+    uint64_t due_ns[CHECKS_PROBED]; /* 0: at once */
     uint64_t sampled_ns;
     struct alert_sender alerts;
     bool stop;
@@ -202,7 +202,7 @@ static void turn(struct probe *p)
     struct pollfd fds[FD_COUNT];
     uint64_t now;
 
-    for (unsigned i = 0; i < CHECKS_COUNT; i++)
+    for (unsigned i = 0; i < CHECKS_PROBED; i++)
         fds[i] = (struct pollfd){ .fd = p->jobs[i].check != NULL ? p->jobs[i].fd : -1, .events = POLLIN };
     fds[FD_SIGNALS] = (struct pollfd){ .fd = p->ctx->signal_fd, .events = POLLIN };
     fds[FD_LIFELINE] = (struct pollfd){ .fd = p->ctx->lifeline_fd, .events = POLLIN };
@@ -213,7 +213,7 @@ static void turn(struct probe *p)
         read_signals(p);
     if (fds[FD_LIFELINE].revents != 0)
         p->stop = true;
-    for (unsigned i = 0; i < CHECKS_COUNT && serving(p); i++)
+    for (unsigned i = 0; i < CHECKS_PROBED && serving(p); i++)
         step(p, i, now);
     if (serving(p))
         alert_step(&p->alerts, p->ctx);
@@ -243,7 +243,7 @@ int probe_main(const struct proc_context *ctx)
     if (serving(&p))
         probe_slo_count(ctx);
     atomic_store(&ctx->slot->state, SB_DRAINING);
-    for (unsigned i = 0; i < CHECKS_COUNT; i++)
+    for (unsigned i = 0; i < CHECKS_PROBED; i++)
         check_cancel(&p.jobs[i]);
     alert_cancel(&p.alerts);
     atomic_store(&ctx->slot->state, SB_EXITED);

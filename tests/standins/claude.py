@@ -384,11 +384,15 @@ class Claude(socketserver.ThreadingTCPServer):
     # the API
 
     def understand(self, method, path, headers, raw, record):
-        need(path == "/v1/messages", f"Not found: {path}", 404)
-        need(method == "POST", "Method not allowed", 404)
+        of_model = re.fullmatch(r"/v1/models/([a-z0-9-]+)", path)
+        need(path == "/v1/messages" or of_model, f"Not found: {path}", 404)
+        need(method == ("GET" if of_model else "POST"), "Method not allowed", 404)
         need(headers.get("x-api-key", headers.get("authorization", "").removeprefix("Bearer ")) == self.key,
              "invalid x-api-key", 401)
         need(headers.get("anthropic-version") in VERSIONS, "anthropic-version: header is required")
+        if of_model:
+            need(of_model[1] in ACTIVE, f"model: {of_model[1]}", 404)
+            return {"id": of_model[1], "type": "model", "display_name": of_model[1], "created_at": "2026-10-07T00:00:00Z"}
         need(headers.get("content-type", "").split(";")[0] == "application/json", "content-type must be application/json")
         need(len(raw) <= MAX_BYTES, "Request exceeds the maximum size", 413)
         try:

@@ -241,6 +241,21 @@ def test_a_wrong_key_opens_the_circuit_until_the_settings_change(clean, claude):
     assert clean.get("/health", key=None).json()["components"]["ai"] == "healthy"
 
 
+def test_asked_by_hand(clean, claude):
+    def check():
+        done = clean.ctl("check", "claude")
+        assert KEY not in done.stdout + done.stderr
+        return done.returncode, done.stdout
+    assert check()[0] == 0 and not claude.problems
+    for fault, words in ((status(401), "ANTHROPIC_API_KEY"), (status(404), "ANTHROPIC_MODEL"), (status(529), "529"),
+                         ("reset", "down"), ("garbage", "down")):
+        claude.fail_next(fault)
+        code, said = check()
+        assert code == 1 and words in said, (fault, said)
+    doctor = clean.ctl("doctor", "--json")
+    assert next(f for f in json.loads(doctor.stdout)["findings"] if f["name"] == "claude")["state"] == "ok", doctor.stdout
+
+
 def test_the_circuit_opens_and_closes_by_itself(clean, claude):
     claude.fail_always(status(529, x_should_retry="false"))
     for _ in range(3):
