@@ -396,6 +396,13 @@ static const struct event events[EVENT_COUNT] = {
         .check = "error; patronctl alert-test.",
         .fix = "Correct ALERT_WEBHOOK_URL and reload, or wait.",
     },
+    [EVENT_ALERT_HISTORY_FAILED] = {
+        EVENT("alert_history_failed", LOG_LEVEL_WARNING, "e229829a32444871af272e439669112b"),
+        .transition = true,
+        .meaning = "What people have been told could not be read or saved; alerts go on from memory.",
+        .check = "error; df STATE_DIR; the owner of STATE_DIR/alerts_told.",
+        .fix = "Make room or set the owner right. Until then a restart or reload may tell again what is known.",
+    },
     [EVENT_SLO_HISTORY_FAILED] = {
         EVENT("slo_history_failed", LOG_LEVEL_WARNING, "287a354c6f424c169c02296127c56e95"),
         .transition = true,

@@ -23,13 +23,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "core/alert_board.h"
 #include "core/limit.h"
 #include "core/slo.h"
 
 #define SB_MAGIC 0x31444e4f52544150ULL /* "PATROND1" */
 #ifndef SB_LAYOUT
-#define SB_LAYOUT 9 /* raised with every change of the structs below */
+#define SB_LAYOUT 10 /* raised with every change of the structs below */
 #endif
 #define SB_SLOTS     160
 #define SB_COUNTERS  12288
@@ -267,7 +266,7 @@ struct scoreboard {
     _Atomic int64_t timed_out_run; /* the last run that the master had to end, from outside */
     _Alignas(64) struct sb_mailbox mailbox;
     struct limit_table limits;
-    struct alert_board alerts;                /* writer: the same probe */
+    _Atomic uint64_t deaths_seen;             /* by the probe, for proc/alert */
     _Alignas(64) struct slo_ring slo;         /* writer: the probe of the serving generation */
     _Alignas(64) _Atomic uint32_t retire_seq; /* odd while the master moves a slot's counters to `retired` */
     _Alignas(64) _Atomic uint64_t retired[SB_COUNTERS];

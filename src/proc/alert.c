@@ -9,29 +9,34 @@
 #include "core/json.h"
 
 const struct alert alerts_table[ALERT_COUNT] = {
-    [ALERT_API] = { ALERT_API, "P0", "No worker answers", "Workers answer again",
+    [ALERT_API] = { ALERT_API, "api", "P0", "No worker answers", "Workers answer again",
                     "patronctl status; journalctl -u patrond" },
-    [ALERT_DATABASE] = { ALERT_DATABASE, "P0",
+    [ALERT_DATABASE] = { ALERT_DATABASE, "database", "P0",
                          "PostgreSQL is down: reads go on from the last data, order history does not",
                          "PostgreSQL answers again", "patronctl check postgres" },
-    [ALERT_WORKERS] = { ALERT_WORKERS, "P1", "A process crashed, hung or was killed for memory",
+    [ALERT_WORKERS] = { ALERT_WORKERS, "workers", "P1", "A process crashed, hung or was killed for memory",
                         "No process has died for a while",
                         "journalctl -u patrond, worker_crashed, worker_hung, worker_oom_killed" },
-    [ALERT_CACHE] = { ALERT_CACHE, "P1", "Redis is down: the same answers, slower", "Redis answers again",
+    [ALERT_CACHE] = { ALERT_CACHE, "cache", "P1", "Redis is down: the same answers, slower", "Redis answers again",
                       "patronctl check redis" },
-    [ALERT_AI] = { ALERT_AI, "P1", "Claude does not answer: questions go to the rules", "Claude answers again",
+    [ALERT_AI] = { ALERT_AI, "ai", "P1", "Claude does not answer: questions go to the rules", "Claude answers again",
                    "journalctl -u patrond, claude_failed" },
-    [ALERT_SOURCE] = { ALERT_SOURCE, "P2", "The source of the sales cannot be read", "The source can be read again",
-                       "patronctl check source" },
-    [ALERT_SYNC] = { ALERT_SYNC, "P2", "The last sync failed", "A sync succeeded again",
+    [ALERT_SOURCE] = { ALERT_SOURCE, "source", "P2", "The source of the sales cannot be read",
+                       "The source can be read again", "patronctl check source" },
+    [ALERT_SYNC] = { ALERT_SYNC, "sync", "P2", "The last sync failed", "A sync succeeded again",
                      "journalctl -u patrond, sync_failed; patronctl sync --wait" },
-    [ALERT_STALE] = { ALERT_STALE, "P2", "The data are stale", "The data are fresh again",
+    [ALERT_STALE] = { ALERT_STALE, "stale", "P2", "The data are stale", "The data are fresh again",
                       "patronctl status; patronctl sync --wait" },
 };
 
 static bool was_told(const struct alert_board *b, unsigned i)
 {
     return b->told[i].since_s != 0;
+}
+
+static bool differs(const struct alert_board *b, unsigned i, enum alert_verdict verdict)
+{
+    return verdict != ALERT_UNKNOWN && (verdict == ALERT_FIRING) != was_told(b, i);
 }
 
 static bool may_tell(const struct alert_board *b, unsigned i, int64_t now_s)
@@ -46,7 +51,7 @@ uint32_t alert_due(const struct alert_board *board, const struct alert_state now
     if (now_s < board->retry_s && board->retry_s - now_s <= ALERT_RETRY_MAX_S)
         return 0;
     for (unsigned i = 0; i < ALERT_COUNT; i++) {
-        if (now[i].firing != was_told(board, i) && may_tell(board, i, now_s))
+        if (differs(board, i, now[i].verdict) && may_tell(board, i, now_s))
             due |= 1U << i;
     }
     return due;
@@ -63,8 +68,13 @@ static void write_span(struct buf *out, int64_t s)
 static void write_line(struct buf *out, const struct alert *a, const struct alert_state *now, int64_t told_since_s,
                        int64_t now_s)
 {
-    if (now->firing) {
+    if (now->verdict == ALERT_FIRING) {
         buf_printf(out, ":red_circle: *%s: %s.* What to do: %s", a->severity, a->fires, a->action);
+        return;
+    }
+    if (now->verdict == ALERT_UNWATCHED) {
+        buf_printf(out, ":white_circle: *No longer watched: %s.* (%s, it is not configured now)", a->fires,
+                   a->severity);
         return;
     }
     buf_printf(out, ":large_green_circle: *Recovered: %s.* (%s, after ", a->ends, a->severity);
@@ -114,6 +124,19 @@ void alert_write(struct buf *out, uint32_t due, const struct alert_board *board,
     buf_free(&text);
 }
 
+void alert_summarize(struct buf *out, uint32_t due, const struct alert_state told[ALERT_COUNT])
+{
+    const char *between = "";
+
+    for (unsigned i = 0; i < ALERT_COUNT; i++) {
+        if (!(due & (1U << i)))
+            continue;
+        buf_printf(out, "%s%s %s", between, alerts_table[i].name,
+                   told[i].verdict == ALERT_FIRING ? "fires" : "is over");
+        between = ", ";
+    }
+}
+
 void alert_write_test(struct buf *out, const char *where)
 {
     struct buf text;
@@ -132,7 +155,7 @@ void alert_sent(struct alert_board *board, uint32_t due, const struct alert_stat
     for (unsigned i = 0; i < ALERT_COUNT; i++) {
         if (!(due & (1U << i)))
             continue;
-        board->told[i].since_s = !told[i].firing ? 0 : told[i].since_s > 0 ? told[i].since_s : now_s;
+        board->told[i].since_s = told[i].verdict != ALERT_FIRING ? 0 : told[i].since_s > 0 ? told[i].since_s : now_s;
         if (board->told[i].paid_off_s < now_s)
             board->told[i].paid_off_s = now_s;
         board->told[i].paid_off_s += ALERT_PAUSE_S;

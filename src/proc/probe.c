@@ -215,8 +215,7 @@ static void turn(struct probe *p)
         p->stop = true;
     for (unsigned i = 0; i < CHECKS_PROBED && serving(p); i++)
         step(p, i, now);
-    if (serving(p))
-        alert_step(&p->alerts, p->ctx);
+    alert_step(&p->alerts, p->ctx, serving(p));
     if (now - p->sampled_ns < SAMPLE_NS)
         return;
     p->sampled_ns = now;
@@ -245,7 +244,7 @@ int probe_main(const struct proc_context *ctx)
     atomic_store(&ctx->slot->state, SB_DRAINING);
     for (unsigned i = 0; i < CHECKS_PROBED; i++)
         check_cancel(&p.jobs[i]);
-    alert_cancel(&p.alerts);
+    alert_finish(&p.alerts, ctx);
     atomic_store(&ctx->slot->state, SB_EXITED);
     return PROC_EXIT_DRAINED;
 }

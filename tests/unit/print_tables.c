@@ -1,8 +1,10 @@
 /*
- * print_tables: the server's tables as lines, for scripts/check-routes, check-metrics and check-openapi.
+ * print_tables: the server's tables as lines, for scripts/check-routes, check-metrics and check-openapi and the
+ * tests.
  *
  *     print_tables routes    method|path|auth|policy|E, P or nothing
  *     print_tables metrics   name|type|labels by comma|buckets by comma
+ *     print_tables alerts    name|severity|what has happened|what is again
  *     print_tables words     place in the OpenAPI document: schema, or schema.key|words by comma
  */
 #include <stdio.h>
@@ -20,6 +22,7 @@
 #include "model/campaign.h"
 #include "model/reasons.h"
 #include "model/rfm.h"
+#include "proc/alert.h"
 
 static const char *cached(const struct route *r)
 {
@@ -54,6 +57,15 @@ static void print_metrics(void)
         for (unsigned b = 0; b < m->bucket_count; b++)
             printf("%s%.15g", b > 0 ? "," : "", m->buckets[b]);
         printf("\n");
+    }
+}
+
+static void print_alerts(void)
+{
+    for (unsigned i = 0; i < ALERT_COUNT; i++) {
+        const struct alert *a = &alerts_table[i];
+
+        printf("%s|%s|%s|%s\n", a->name, a->severity, a->fires, a->ends);
     }
 }
 
@@ -128,6 +140,8 @@ int main(int argc, char **argv)
         print_routes();
     else if (argc == 2 && strcmp(argv[1], "metrics") == 0)
         print_metrics();
+    else if (argc == 2 && strcmp(argv[1], "alerts") == 0)
+        print_alerts();
     else if (argc == 2 && strcmp(argv[1], "words") == 0)
         print_words();
     else

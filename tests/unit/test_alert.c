@@ -7,9 +7,13 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "proc/alert.h"
+#include "proc/alert_file.h"
 
 #define T0 1762156800LL
 
@@ -26,7 +30,7 @@ static int setup(void **state)
 
 static void set(enum alert_id id, bool firing, int64_t since_s)
 {
-    states[id] = (struct alert_state){ firing, since_s };
+    states[id] = (struct alert_state){ firing ? ALERT_FIRING : ALERT_FINE, since_s };
 }
 
 /* Tells what is due, if that is what is expected. */
@@ -52,6 +56,19 @@ static void each_change_is_told_once(void **state)
         tell(1U << i, T0 + 60);
         tell(0, T0 + 61);
     }
+}
+
+static void what_is_not_known_is_no_news(void **state)
+{
+    (void)state;
+    set(ALERT_DATABASE, true, T0);
+    tell(1U << ALERT_DATABASE, T0);
+    states[ALERT_DATABASE].verdict = states[ALERT_CACHE].verdict = ALERT_UNKNOWN; /* the server starts anew */
+    tell(0, T0 + 60);
+    set(ALERT_DATABASE, true, T0 + 61);
+    tell(0, T0 + 61);
+    set(ALERT_DATABASE, false, T0 + 62);
+    tell(1U << ALERT_DATABASE, T0 + 62);
 }
 
 static void changes_travel_together_and_those_taken_back_not_at_all(void **state)
@@ -132,14 +149,128 @@ static void the_message_says_what_and_what_to_do(void **state)
     assert_non_null(strstr(message((1U << ALERT_COUNT) - 1, T0), "The data are fresh again"));
 }
 
+static void one_that_nobody_watches_any_more_is_closed_in_other_words(void **state)
+{
+    struct buf summary;
+
+    (void)state;
+    set(ALERT_CACHE, true, T0);
+    tell(1U << ALERT_CACHE, T0);
+    states[ALERT_CACHE].verdict = states[ALERT_AI].verdict = ALERT_UNWATCHED;
+    set(ALERT_SYNC, true, T0);
+    assert_int_equal(alert_due(&board, states, T0), 1U << ALERT_CACHE | 1U << ALERT_SYNC);
+    assert_non_null(strstr(message(1U << ALERT_CACHE, T0),
+                           ":white_circle: *No longer watched: Redis is down: the same answers, slower.*"));
+    buf_init(&summary, 100);
+    alert_summarize(&summary, 1U << ALERT_CACHE | 1U << ALERT_SYNC, states);
+    assert_string_equal(buf_cstr(&summary), "cache is over, sync fires");
+    buf_free(&summary);
+    tell(1U << ALERT_CACHE | 1U << ALERT_SYNC, T0);
+    tell(0, T0 + 1);
+}
+
+static char dir[32];
+
+static int setup_dir(void **state)
+{
+    strcpy(dir, "/tmp/patrond-alert-XXXXXX");
+    return mkdtemp(dir) != NULL ? setup(state) : -1;
+}
+
+static const char *file(void)
+{
+    static char path[64];
+
+    (void)snprintf(path, sizeof(path), "%s/" ALERT_FILE_NAME, dir);
+    return path;
+}
+
+static int teardown_dir(void **state)
+{
+    (void)state;
+    (void)unlink(file());
+    return rmdir(dir);
+}
+
+static void patch(off_t at, const void *bytes, size_t n)
+{
+    int fd = open(file(), O_RDWR);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, n, at), n);
+    close(fd);
+}
+
+static void what_was_told_outlives_the_server(void **state)
+{
+    struct alert_board back;
+
+    (void)state;
+    memset(&back, 'x', sizeof(back));
+    assert_true(alert_file_load(&back, dir)); /* no file: nothing was told */
+    assert_memory_equal(&back, &board, sizeof(board));
+    set(ALERT_DATABASE, true, T0);
+    set(ALERT_SYNC, true, T0 + 1);
+    tell(1U << ALERT_DATABASE | 1U << ALERT_SYNC, T0 + 1);
+    board.sending_until_s = T0 + 9;
+    assert_true(alert_file_save(&board, dir));
+    board.sending_until_s = 0;
+    set(ALERT_SYNC, false, T0 + 2);
+    tell(1U << ALERT_SYNC, T0 + 2);
+    assert_true(alert_file_load(&back, dir));
+    assert_int_equal(back.told[ALERT_DATABASE].since_s, T0);
+    assert_int_equal(back.told[ALERT_SYNC].since_s, T0 + 1);
+    assert_int_equal(back.told[ALERT_SYNC].paid_off_s, T0 + 1 + ALERT_PAUSE_S);
+    assert_int_equal(back.sending_until_s, T0 + 9);
+    assert_true(alert_file_save(&board, dir));
+    assert_true(alert_file_load(&back, dir));
+    assert_memory_equal(&back, &board, sizeof(board));
+    assert_false(alert_file_save(&board, "/nowhere/at/all"));
+    assert_true(alert_file_load(&back, "/nowhere/at/all"));
+}
+
+/* Records are found by name, wherever they are; what cannot be understood is left out, alone. */
+static void another_version_reads_what_it_knows(void **state)
+{
+    char records[3][64];
+    struct alert_board back;
+    int fd;
+
+    (void)state;
+    for (unsigned i = 0; i < ALERT_COUNT; i++)
+        set((enum alert_id)i, true, T0 + i);
+    tell((1U << ALERT_COUNT) - 1, T0 + 60);
+    assert_true(alert_file_save(&board, dir));
+    fd = open(file(), O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, records, sizeof(records), 0), sizeof(records));
+    close(fd);
+    patch(0, records[2], 64);
+    patch(128, records[0], 64);
+    patch(64 + 44, "x", 1);
+    assert_true(alert_file_load(&back, dir));
+    assert_int_equal(back.told[0].since_s, T0);
+    assert_int_equal(back.told[1].since_s, 0);
+    assert_int_equal(back.told[2].since_s, T0 + 2);
+    assert_int_equal(back.told[3].since_s, T0 + 3);
+    assert_int_equal(truncate(file(), 64 + 10), 0);
+    assert_true(alert_file_load(&back, dir));
+    assert_int_equal(back.told[2].since_s, T0 + 2);
+    assert_int_equal(back.told[3].since_s, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(each_change_is_told_once, setup),
+        cmocka_unit_test_setup(what_is_not_known_is_no_news, setup),
         cmocka_unit_test_setup(changes_travel_together_and_those_taken_back_not_at_all, setup),
         cmocka_unit_test_setup(failures_are_tried_again_ever_more_slowly, setup),
         cmocka_unit_test_setup(one_that_flaps_does_not_flood, setup),
         cmocka_unit_test_setup(the_message_says_what_and_what_to_do, setup),
+        cmocka_unit_test_setup(one_that_nobody_watches_any_more_is_closed_in_other_words, setup),
+        cmocka_unit_test_setup_teardown(what_was_told_outlives_the_server, setup_dir, teardown_dir),
+        cmocka_unit_test_setup_teardown(another_version_reads_what_it_knows, setup_dir, teardown_dir),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
