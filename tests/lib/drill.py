@@ -128,3 +128,9 @@ def wait_cached(p, path, timeout=20):
         before = cache(p)["hits"]
         return all(p.get(path).status == 200 for _ in range(8)) and cache(p)["hits"] == before + 8
     wait_until(all_hit, timeout, "an answer from the cache", every=0.1)
+
+
+def wait_hits(p, timeout=20):
+    """The seconds until load is answered from Redis."""
+    before = cache(p)["hits"]
+    return seconds_until(lambda: cache(p)["hits"] > before + 20, timeout, "answers from Redis")
