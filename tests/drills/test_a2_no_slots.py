@@ -1,0 +1,122 @@
+"""A2: PostgreSQL has no connection slot left ("remaining connection slots are reserved", 53300).
+
+Users      what the population answers goes on; order histories get 503 and Retry-After in less than a second.
+Detection  `db_connection_failed` once, sqlstate 53300, its cause naming max_connections against DB_POOL_SIZE + DB_MAX_OVERFLOW;
+           component database "down".
+Recovery   the pool shrinks and backs off: a few attempts, not a flood; it grows again at most 30 s after slots are free.
+"""
+import concurrent.futures
+import contextlib
+import itertools
+import time
+
+import psycopg2
+import pytest
+
+from lib.drill import elapsed, field, health, orders, pool, reads, seconds_until, seen, wait_component
+from lib.sales import Table
+from lib.servers import Postgres, private
+from lib.wait import FACTOR, wait_until
+from lib.walk import shop
+
+pytestmark = pytest.mark.drill
+
+SLOTS, RESERVED, SIZE, OVERFLOW = 24, 3, 6, 4
+
+
+@pytest.fixture
+def small_postgres():
+    with private(Postgres, max_connections=SLOTS, superuser_reserved_connections=RESERVED) as server:
+        yield server
+
+
+@pytest.fixture
+def served(small_postgres, tmp_path):
+    """A shop that is an ordinary user of its database: what is reserved for superusers is not for it."""
+    url = small_postgres.create_database()
+    Table(url).rows(f"CREATE ROLE shop LOGIN; ALTER DATABASE {url.rsplit('/', 1)[1]} OWNER TO shop")
+    with shop(small_postgres, tmp_path / "shop", customers=150, DATABASE_URL=url.replace("//patrond@", "//shop@"),
+              DB_POOL_SIZE=SIZE, DB_MAX_OVERFLOW=OVERFLOW) as instance:
+        instance.table = Table(url)
+        yield instance
+
+
+def ask_while_slow(served, done, what):
+    """Statements stand still, and more of them are asked for, until it is done; (its value, the statuses)."""
+    holder = served.table.holder("LOCK TABLE combined_sales")  # whoever reads it keeps his connection
+    path, number, answers = orders(served, 1)[0], itertools.count(1), []
+
+    def ask():
+        answers.append(many.submit(served.get, f"{path}?limit={next(number)}"))
+        return done()
+    with concurrent.futures.ThreadPoolExecutor(100) as many:
+        try:
+            value = wait_until(ask, 4, what)
+        finally:
+            holder.close()
+        return value, [a.result().status for a in answers]
+
+
+def grow(served):
+    _, statuses = ask_while_slow(served, lambda: pool(served)["total_connections"] == SIZE + OVERFLOW, "all connections open")
+    assert set(statuses) == {200}
+
+
+def take_all_slots(served, stack):
+    """Other clients take what is free, and what the pool had: none of it is left."""
+    def taken():
+        served.table.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'patrond%'")
+        with contextlib.suppress(psycopg2.OperationalError):
+            while True:
+                stack.callback(psycopg2.connect(served.settings["DATABASE_URL"], connect_timeout=5).close)
+        return served.table.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'patrond%'") == 0
+    wait_until(taken, 10, "every slot taken")
+
+
+def refusals(server):
+    return (server.directory / "log").read_text(errors="replace").count("remaining connection slots are reserved")
+
+
+def test_slots_taken_under_load_and_free_again(served, small_postgres, record_property):
+    asked = orders(served, 20)
+    grow(served)
+    with reads(served, clients=3) as load, contextlib.ExitStack() as others:
+        take_all_slots(served, others)
+        began, before = time.monotonic(), refusals(small_postgres)
+        noticed = wait_component(served, "database", "down")
+        refused = [elapsed(served.get, path) for path in asked]
+        assert all(a.status == 503 and int(a.headers["retry-after"]) >= 1 for a, _ in refused)
+        slowest = max(took for _, took in refused)
+        assert slowest < 1 * FACTOR
+        wait_until(lambda: pool(served)["total_connections"] == 0, 5, "a pool that has shrunk")
+        assert health(served)["status"] == "degraded"
+        attempts, watched = refusals(small_postgres) - before, time.monotonic() - began
+        assert 0 < attempts < 10 + 4 * watched, f"{attempts} attempts in {watched:.1f} s"
+        others.close()
+        back = seconds_until(lambda: all(served.get(path).status == 200 for path in asked), 30, "order histories again")
+        back += wait_component(served, "database", "healthy", 30 - back)
+        back += elapsed(grow, served)[1]
+        assert back < 30 * FACTOR
+    (line,) = served.events("db_connection_failed")
+    assert field(line, "sqlstate") == "53300" and "max_connections" in line
+    assert "DB_POOL_SIZE + DB_MAX_OVERFLOW" in line and str(SIZE + OVERFLOW) in line
+    assert len(served.events("db_recovered")) == 1
+    seen(record_property, f"{load.good} population reads, 0 failed; {len(refused)} order histories 503 in {slowest * 1e3:.0f} ms at"
+         f" most; database down after {noticed:.1f} s, the cause named; {attempts} attempts in {watched:.1f} s; all"
+         f" {SIZE + OVERFLOW} connections open again", back)
+
+
+def test_pool_that_is_larger_than_the_server_allows(served, small_postgres, record_property):
+    """The pool itself is too large: it gives back what it does not need, and nothing fails."""
+    asked = orders(served, 20)
+    with reads(served, clients=2) as load, contextlib.ExitStack() as others:
+        for _ in range(SLOTS - RESERVED - SIZE):
+            others.callback(psycopg2.connect(served.settings["DATABASE_URL"]).close)
+        (line,), statuses = ask_while_slow(served, lambda: served.events("db_connection_failed"), "no slot for one more")
+        assert set(statuses) == {200}
+        assert field(line, "sqlstate") == "53300" and "max_connections" in line
+        back = seconds_until(lambda: served.events("db_recovered"), 30, "a pool that has shrunk")
+        assert {served.get(path).status for path in asked} == {200}
+        wait_component(served, "database", "healthy", 30 - back)
+    seen(record_property, f"{SIZE + OVERFLOW} wanted of {SIZE - 1} slots: {len(statuses)} order histories and {load.good} population"
+         f" reads, 0 failed; it shrank, and the database healthy", back)
