@@ -16,8 +16,8 @@
 #include "proc/source_tds_target.h"
 
 #define LOGIN_MOST_S 15
-#define PACKET_BYTES 16383 /* the most SQL Server takes under TLS */
-#define BEAT_ROWS    512
+#define PACKET_BYTES 16383                 /* the most SQL Server takes under TLS */
+#define BEAT_NS      (CLOCK_NS_PER_S / 10) /* however few rows come */
 #define POLL_MS      200
 #define TLS_DATA     0x17 /* type of a TLS record that carries data */
 #define TLS_ALERT    0x15
@@ -35,6 +35,7 @@ struct tds_conn {
     char server_text[TDS_HOST_SIZE + 8];
     struct tds_subject subject;
     struct tds_problem problem;
+    uint64_t beat_ns; /* the last one */
 };
 
 /* The handlers of db-lib belong to the process, and during a login know no connection. */
@@ -103,6 +104,7 @@ static bool beat(struct tds_conn *c)
 {
     if (!c->stopped && !c->env->beat(c->env->arg))
         c->stopped = true;
+    c->beat_ns = clock_mono_ns();
     return !c->stopped;
 }
 
@@ -395,7 +397,8 @@ static bool read_rows(struct tds_conn *c, const struct tds_reader *reader)
     while ((s = dbnextrow(c->db)) == REG_ROW) {
         if (reader->row == NULL || !reader->row(reader->arg, c->db))
             return reader->row != NULL || tds_conn_refuse(c, TDS_ERROR_DISORDER, "there should be none");
-        if (++rows % BEAT_ROWS == 0 && !beat(c))
+        rows++;
+        if (clock_mono_ns() - c->beat_ns >= BEAT_NS && !beat(c))
             return false;
     }
     if (s != NO_MORE_ROWS || c->problem.number != 0 || dbdead(c->db) || dbcount(c->db) != rows)

@@ -201,6 +201,7 @@ static bool take_batch(struct load *l, size_t count)
     }
     run->batches++;
     sync_run_progress(run);
+    sync_state_show(run->state); /* the rows so far, for whoever has to tell how we ended */
     sync_report_progress(run, false);
     return true;
 }

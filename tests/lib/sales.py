@@ -1,4 +1,5 @@
 """Order lines for the sync: CSV files with just the columns a test is about, and what PostgreSQL holds of them."""
+import collections
 import csv
 import datetime
 import pathlib
@@ -128,6 +129,19 @@ class Table:
     def _digest(self, sql):
         return self.rows(f"SELECT count(*), sum(hashtextextended(x.t::text, 0)::numeric),"
                          f" sum(hashtextextended(x.t::text, 1)::numeric) FROM ({sql}) x(t)")[0]
+
+    def assert_holds(self, rows):
+        """Exactly these lines (dicts, as write() takes them), each as often."""
+        columns = "order_id::text, coalesce(customer_id::text, ''), order_date::date::text, sku, coalesce(category, ''), quantity::text"
+        money = ", ".join(f"{c}::text" for c in BASIC[6:])
+        found = collections.Counter(self.rows(f"SELECT {columns}, {money} FROM combined_sales"))
+        expected = collections.Counter(tuple(str(r[c]) for c in BASIC) for r in rows)
+        assert found == expected, (f"lacking {list((expected - found).items())[:3]}; too much"
+                                   f" {list((found - expected).items())[:3]}")
+
+    def lock_is_free(self):
+        """The one that a sync run holds."""
+        return self.value("SELECT pg_try_advisory_lock(7305147)")
 
     def version(self):
         return self.value("SELECT coalesce(max(data_version), 0) FROM data_versions")
