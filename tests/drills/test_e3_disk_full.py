@@ -6,15 +6,16 @@ Recovery   half-written files are removed; with room the next run is a normal on
 
 Both are real: file systems of a few megabytes.
 """
-import contextlib
 import os
+import pathlib
 import pwd
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
-from lib.drill import component, field, reads, seen, wait_component
+from lib.drill import customers, elapsed, field, reads, seen, wait_component
 from lib.sales import Table, assert_facts_agree, run, shop, succeed, write
 
 pytestmark = pytest.mark.drill
@@ -24,28 +25,28 @@ OLD, NEW = shop(200), shop(200) + shop(2000, seed=2, first_order=5000)
 
 
 class Disk:
-    """A small file system of its own."""
+    """A small file system."""
 
-    def __init__(self, path, size):
+    def __init__(self, path):
         self.path = path
-        path.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True).returncode != 0:
-            pytest.skip("no file system can be mounted here")
 
-    def fill(self, leave):
-        (self.path / "ballast").write_bytes(bytes(shutil.disk_usage(self.path).free - leave))
+    def fill(self, leave_bytes):
+        (self.path / "ballast").write_bytes(bytes(shutil.disk_usage(self.path).free - leave_bytes))
 
     def make_room(self):
         (self.path / "ballast").unlink()
 
 
-@contextlib.contextmanager
-def disk(path, size):
-    made = Disk(path, size)
-    try:
-        yield made
-    finally:
-        subprocess.run(["umount", "-l", str(path)], check=False)
+@pytest.fixture
+def disk():
+    with tempfile.TemporaryDirectory(prefix="patrond-disk-") as name:
+        os.chmod(name, 0o755)
+        path = pathlib.Path(name) / "disk"
+        path.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(path)], capture_output=True).returncode != 0:
+            pytest.skip("no file system can be mounted here")
+        yield Disk(path)
+        subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 @pytest.fixture
@@ -61,20 +62,51 @@ def synced(patrond_factory, source):
     return make
 
 
-def fail_and_recover(served, full, leave):
-    """Under load: a run on the full disk, one with room again. (what the failed run said, the next run's seconds, the load)"""
+def fail_and_recover(served, disk, leave_bytes, record_property, look=lambda: None):
+    """Under load: a run on the full disk, a look at what it has left, and a run with room again."""
+    table = Table(served.settings["DATABASE_URL"])
+    profile = f"/api/mcp/customer/{customers(served, 1)[0]}"
     with reads(served) as load:
-        full.fill(leave)
+        answer = served.get(profile).json()
+        disk.fill(leave_bytes)
         failed = run(served)
         (line,) = served.events("sync_failed")
         assert failed["status"] == "failed" and field(line, "reason") == "disk", (failed, line)
         wait_component(served, "sync", "degraded", 5)
-        load.wait_requests(100)
-        yield line, load
-        full.make_room()
-        again = succeed(served)
-        served.wait_data(again["data_version"])
+        assert served.get(profile).json() == answer
+        look()
+        disk.make_room()
+        _, took = elapsed(succeed, served)
+        took += elapsed(served.wait_data, table.version())[1]
         wait_component(served, "sync", "healthy", 5)
-    table = Table(served.settings["DATABASE_URL"])
     table.assert_holds(NEW)
     assert_facts_agree(table, AS_OF)
+    seen(record_property, f"failed in {field(line, 'phase')}: {field(line, 'error')}; the old data whole, {load.good} reads, 0"
+         f" failed; the next run equals the source", took)
+
+
+def test_state_directory(disk, synced, database, record_property):
+    served = synced(database, STATE_DIR=disk.path)
+
+    def nothing_half_is_left():
+        assert sorted(p.name for p in disk.path.glob("population*")) == ["population-1.bin"]
+        assert shutil.disk_usage(disk.path).free > 0
+    fail_and_recover(served, disk, 8192, record_property, nothing_half_is_left)
+
+
+def test_database(disk, own_postgres, synced, record_property):
+    """The database lives on the small disk, PostgreSQL's log of writes does not."""
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("postgres")
+        os.chown(disk.path, user.pw_uid, user.pw_gid)
+    url = own_postgres.create_database()
+    place = Table(own_postgres.url())
+    place.rows(f"CREATE TABLESPACE small LOCATION '{disk.path}'")
+    place.rows(f"ALTER DATABASE {url.rsplit('/', 1)[1]} SET TABLESPACE small")
+    served, table = synced(url), Table(url)
+    before = table.lines(), table.facts(), table.version()
+
+    def nothing_half_is_left():
+        assert (table.lines(), table.facts(), table.version()) == before
+        assert table.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'combined_sales_next%%'") == 0
+    fail_and_recover(served, disk, 256 << 10, record_property, nothing_half_is_left)

@@ -30,7 +30,6 @@ def test_frozen_under_load_and_back(served, own_redis, record_property):
         wait_hits(served)
         rate, since = cache(served)["hit_rate"], len(served.lines)
         own_redis.freeze()
-        served.wait_event("cache_down", 10)
         noticed = wait_component(served, "cache", "down")
         load.wait_requests(150)
         assert {path: served.get(path).body for path in asked} == answers
