@@ -7,7 +7,8 @@ Recovery   the circuit opens after 3 failures, probes each second and closes by 
 import pytest
 
 from lib.drill import asking, cache, healthy, median_s, orders, seen, wait_component, wait_hits
-from lib.walk import running, shop
+from lib.patrond import running
+from lib.walk import shop
 
 pytestmark = pytest.mark.drill
 
