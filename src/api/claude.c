@@ -210,6 +210,7 @@ static void tell_bad(const struct claude_call *call, const struct claude_reply *
                      uint64_t took_ns)
 {
     struct claude *c = call->claude;
+    uint64_t now = clock_mono_ns();
     const char *type = metrics_dim_value(METRICS_DIM_AI_ERROR, (unsigned)r->error);
     struct event_field f[] = { event_i64("status", status), event_cstr("error_type", type),
                                event_cstr("request_id", r->request_id), event_cstr("model", c->conf->anthropic_model),
@@ -219,7 +220,7 @@ static void tell_bad(const struct claude_call *call, const struct claude_reply *
     event_log(EVENT_CLAUDE_FAILED, f, 5, "%s; the question goes to the rules", why != NULL ? why : type);
     if (is_of_the_question(r->error))
         return;
-    if (circuit_bad(c->sb, clock_mono_ns(), is_lasting(r->error), r->asked_ms))
+    if (circuit_bad(c->sb, now - took_ns, now, is_lasting(r->error), r->asked_ms))
         judge(c, SB_HEALTH_DOWN, board_error(r->error), took_ns);
 }
 

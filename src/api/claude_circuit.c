@@ -12,6 +12,7 @@ void circuit_begin(struct scoreboard *sb, uint64_t settings)
         return;
     atomic_store(&sb->ai_failures, 0);
     atomic_store(&sb->ai_openings, 0);
+    atomic_store(&sb->ai_opened_ns, 0);
     atomic_store(&sb->ai_open_until_ns, 0);
 }
 
@@ -29,22 +30,36 @@ void circuit_good(struct scoreboard *sb)
 {
     atomic_store(&sb->ai_failures, 0);
     atomic_store(&sb->ai_openings, 0);
+    atomic_store(&sb->ai_opened_ns, 0);
     atomic_store(&sb->ai_open_until_ns, 0);
 }
 
-bool circuit_bad(struct scoreboard *sb, uint64_t now_ns, bool lasting, int64_t asked_ms)
+static uint64_t pause_ns(uint32_t openings, bool lasting, int64_t asked_ms)
 {
-    uint32_t failures = atomic_fetch_add(&sb->ai_failures, 1) + 1, openings;
     int64_t ms = CIRCUIT_LONGEST_MS;
 
-    if (failures < CIRCUIT_FAILURES && !lasting && asked_ms < CIRCUIT_FIRST_MS)
-        return false;
-    openings = atomic_fetch_add(&sb->ai_openings, 1);
     if (!lasting && openings < 16 && (int64_t)CIRCUIT_FIRST_MS << openings < CIRCUIT_LONGEST_MS)
         ms = (int64_t)CIRCUIT_FIRST_MS << openings;
     if (asked_ms > ms)
         ms = asked_ms < CIRCUIT_ASKED_MS ? asked_ms : CIRCUIT_ASKED_MS;
-    atomic_store(&sb->ai_open_until_ns, now_ns + (uint64_t)ms * NS_PER_MS);
+    return (uint64_t)ms * NS_PER_MS;
+}
+
+bool circuit_bad(struct scoreboard *sb, uint64_t begun_ns, uint64_t now_ns, bool lasting, int64_t asked_ms)
+{
+    uint32_t failures = atomic_fetch_add(&sb->ai_failures, 1) + 1, openings;
+
+    if (failures < CIRCUIT_FAILURES && !lasting && asked_ms < CIRCUIT_FIRST_MS)
+        return false;
+    if (begun_ns < atomic_load(&sb->ai_opened_ns)) { /* was under way when it opened: may ask for more patience */
+        uint64_t until_ns = now_ns + pause_ns(0, lasting, asked_ms);
+        if (until_ns > atomic_load(&sb->ai_open_until_ns))
+            atomic_store(&sb->ai_open_until_ns, until_ns);
+        return false;
+    }
+    openings = atomic_fetch_add(&sb->ai_openings, 1);
+    atomic_store(&sb->ai_opened_ns, now_ns);
+    atomic_store(&sb->ai_open_until_ns, now_ns + pause_ns(openings, lasting, asked_ms));
     return openings == 0;
 }
 

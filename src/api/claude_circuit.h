@@ -2,7 +2,8 @@
  * claude_circuit: whether Claude may be asked now: one judgement for the whole server, in the scoreboard.
  *
  * After CIRCUIT_FAILURES failures in a row, or one that will not pass by itself, nobody asks for a while, then one
- * question tries, for the others it stays open. Each opening without a success between lasts twice as long.
+ * question tries, for the others it stays open. Each opening without a success between lasts twice as long; what was
+ * asked before it opened and fails later says nothing new.
  */
 #ifndef API_CLAUDE_CIRCUIT_H
 #define API_CLAUDE_CIRCUIT_H
@@ -23,8 +24,9 @@ void circuit_begin(struct scoreboard *sb, uint64_t settings);
 /* True also makes the caller the one that tries, when it is time. */
 bool circuit_allows(struct scoreboard *sb, uint64_t now_ns);
 void circuit_good(struct scoreboard *sb);
-/* `lasting`: it will not pass by itself. asked_ms: the wait the provider asked for, -1: none. True: it opens now. */
-bool circuit_bad(struct scoreboard *sb, uint64_t now_ns, bool lasting, int64_t asked_ms);
+/* What was asked at begun_ns has failed. `lasting`: it will not pass by itself. asked_ms: the wait the provider asked
+ * for, -1: none. True: it opens now. */
+bool circuit_bad(struct scoreboard *sb, uint64_t begun_ns, uint64_t now_ns, bool lasting, int64_t asked_ms);
 
 /* A place among the `most` questions under way on the whole server; false: there is none. */
 bool circuit_take_place(struct scoreboard *sb, struct sb_slot *slot, int64_t most);

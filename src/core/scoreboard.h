@@ -28,7 +28,7 @@
 
 #define SB_MAGIC 0x31444e4f52544150ULL /* "PATROND1" */
 #ifndef SB_LAYOUT
-#define SB_LAYOUT 10 /* raised with every change of the structs below */
+#define SB_LAYOUT 11 /* raised with every change of the structs below */
 #endif
 #define SB_SLOTS     160
 #define SB_COUNTERS  12288
@@ -255,10 +255,10 @@ struct scoreboard {
      * when to ask for the version again, and until when one worker alone reads the table (CLOCK_MONOTONIC). */
     _Atomic uint64_t keys_digest, keys_version, keys_read_ns, keys_ask_ns, keys_lease_ns;
     _Alignas(64) struct sb_check checks[SB_COMPONENT_COUNT];
-    /* Claude: failures in a row, how often the circuit opened since it last was good, until when it is open (0:
-     * closed), and what settings that is about. */
+    /* Claude: failures in a row, how often the circuit opened since it last was good, when it did last and until when
+     * it is open (0: closed), and what settings that is about. */
     _Atomic uint32_t ai_failures, ai_openings;
-    _Atomic uint64_t ai_open_until_ns, ai_settings;
+    _Atomic uint64_t ai_opened_ns, ai_open_until_ns, ai_settings;
     _Atomic uint64_t db_told_ns; /* when somebody told of trouble with PostgreSQL; 0: it is over */
     _Atomic uint64_t redis_memory_bytes, redis_keys, redis_evictions; /* from the probe */
     _Alignas(64) _Atomic uint32_t sync_seq;

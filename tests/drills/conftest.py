@@ -2,6 +2,7 @@
 import pytest
 
 from lib.deploy import install, patrond_bytes
+from lib.webhook import Webhook
 
 
 @pytest.fixture
@@ -17,3 +18,10 @@ def deployed(patrond_factory, tmp_path, monkeypatch):
         p.installed = path
         return p.start()
     return make
+
+
+@pytest.fixture
+def webhook():
+    hook = Webhook()
+    yield hook
+    hook.close()

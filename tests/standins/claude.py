@@ -228,6 +228,8 @@ class Handler(socketserver.StreamRequestHandler):
             if head is None:
                 return False
             raw = self.rfile.read(int(head[2].get("content-length", 0)))
+            if claude.is_stopping():  # a connection that was kept ends with the server
+                return False
             with claude.counting():
                 return self.answer(claude, *head, raw)
         except OSError:
@@ -304,8 +306,8 @@ class Handler(socketserver.StreamRequestHandler):
 class Claude(socketserver.ThreadingTCPServer):
     allow_reuse_address, daemon_threads, request_queue_size = True, True, 256
 
-    def __init__(self, key, brain=None):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, key, brain=None, port=0):
+        super().__init__(("127.0.0.1", port), Handler)
         self.claude, self.key = self, key
         self.brain = brain or (lambda question: "I can only talk about customers.")
         self.requests, self.problems, self.faults, self.always = [], [], [], None
@@ -325,6 +327,9 @@ class Claude(socketserver.ThreadingTCPServer):
         self._stopping.set()
         self.shutdown()
         self.server_close()
+
+    def is_stopping(self):
+        return self._stopping.is_set()
 
     def handle_error(self, request, client_address):
         pass  # a client that left

@@ -324,22 +324,43 @@ static void test_circuit(void **state)
 
     (void)state;
     assert_true(circuit_allows(sb, now));
-    assert_false(circuit_bad(sb, now, false, -1));
-    assert_false(circuit_bad(sb, now, false, -1));
+    assert_false(circuit_bad(sb, now, now, false, -1));
+    assert_false(circuit_bad(sb, now, now, false, -1));
     assert_true(circuit_allows(sb, now));
-    assert_true(circuit_bad(sb, now, false, -1)); /* the third opens it */
+    assert_true(circuit_bad(sb, now, now, false, -1)); /* the third opens it */
     assert_false(circuit_allows(sb, now + (CIRCUIT_FIRST_MS - 1) * MS));
     now += CIRCUIT_FIRST_MS * MS;
     assert_true(circuit_allows(sb, now)); /* one tries */
     assert_false(circuit_allows(sb, now));
-    assert_false(circuit_bad(sb, now, false, -1)); /* in vain: twice as long, and no news */
+    assert_false(circuit_bad(sb, now, now, false, -1)); /* in vain: twice as long, and no news */
     assert_false(circuit_allows(sb, now + (2 * CIRCUIT_FIRST_MS - 1) * MS));
     now += 2 * CIRCUIT_FIRST_MS * MS;
     assert_true(circuit_allows(sb, now));
     circuit_good(sb);
     assert_true(circuit_allows(sb, now));
     assert_true(circuit_allows(sb, now));
-    assert_false(circuit_bad(sb, now, false, -1)); /* counted anew */
+    assert_false(circuit_bad(sb, now, now, false, -1)); /* counted anew */
+    free(sb);
+}
+
+/* However many were under way when it opened: it does not stay open longer for them, unless they were told to wait.
+ */
+static void test_circuit_counts_late_failures_once(void **state)
+{
+    struct scoreboard *sb = board();
+    uint64_t begun = 1000 * MS, now = 1300 * MS;
+
+    (void)state;
+    for (int i = 0; i < 16; i++)
+        assert_int_equal(circuit_bad(sb, begun, now, false, -1), i == 2);
+    assert_false(circuit_allows(sb, now + (CIRCUIT_FIRST_MS - 1) * MS));
+    now += CIRCUIT_FIRST_MS * MS;
+    assert_true(circuit_allows(sb, now));
+    assert_false(circuit_bad(sb, now, now, false, -1)); /* the one that tried: twice as long */
+    assert_false(circuit_allows(sb, now + (2 * CIRCUIT_FIRST_MS - 1) * MS));
+    assert_false(circuit_bad(sb, begun, now, false, 30000));
+    assert_false(circuit_allows(sb, now + 29999 * MS));
+    assert_true(circuit_allows(sb, now + 30000 * MS));
     free(sb);
 }
 
@@ -348,20 +369,20 @@ static void test_circuit_waits_as_long_as_it_must(void **state)
     struct scoreboard *sb = board();
 
     (void)state;
-    assert_true(circuit_bad(sb, 0, true, -1)); /* a wrong key */
+    assert_true(circuit_bad(sb, 0, 0, true, -1)); /* a wrong key */
     assert_false(circuit_allows(sb, (CIRCUIT_LONGEST_MS - 1) * MS));
     circuit_begin(sb, 7); /* other settings */
     assert_true(circuit_allows(sb, 0));
-    assert_true(circuit_bad(sb, 0, false, 90000)); /* what the provider asks for */
+    assert_true(circuit_bad(sb, 0, 0, false, 90000)); /* what the provider asks for */
     assert_false(circuit_allows(sb, 89999 * MS));
     assert_true(circuit_allows(sb, 90000 * MS));
     circuit_begin(sb, 7); /* the same settings change nothing */
     assert_false(circuit_allows(sb, 90001 * MS));
     circuit_begin(sb, 8);
-    assert_true(circuit_bad(sb, 0, false, 1000000000));
+    assert_true(circuit_bad(sb, 0, 0, false, 1000000000));
     assert_true(circuit_allows(sb, CIRCUIT_ASKED_MS * MS));
     for (int i = 0; i < 100; i++)
-        circuit_bad(sb, 0, false, -1);
+        circuit_bad(sb, 0, 0, false, -1);
     assert_true(circuit_allows(sb, CIRCUIT_LONGEST_MS * MS));
     free(sb);
 }
@@ -431,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_request_id_is_plain),
         cmocka_unit_test(test_last_header_counts),
         cmocka_unit_test(test_circuit),
+        cmocka_unit_test(test_circuit_counts_late_failures_once),
         cmocka_unit_test(test_circuit_waits_as_long_as_it_must),
         cmocka_unit_test(test_places_are_the_whole_server_s),
         cmocka_unit_test(test_memory),
