@@ -24,6 +24,11 @@ static void write_budget(struct json_writer *w, const struct slo_report *r)
     json_kv_fixed(w, "allowed_minutes", r->allowed_minutes, 1);
     json_kv_fixed(w, "used_minutes", r->used_minutes, 1);
     json_kv_fixed(w, "remaining_minutes", r->allowed_minutes - r->used_minutes, 1);
+    json_key(w, "burn_rate");
+    json_object_begin(w);
+    for (unsigned i = 0; i < SLO_30D; i++) /* over 30 days it is what is used */
+        json_kv_fixed(w, slo_window_name((enum slo_window)i), slo_burn_rate(r, (enum slo_window)i), 2);
+    json_object_end(w);
     json_object_end(w);
 }
 

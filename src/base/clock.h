@@ -17,6 +17,7 @@
 
 uint64_t clock_mono_ns(void);   /* CLOCK_MONOTONIC, comparable between processes of one boot */
 uint64_t clock_coarse_ns(void); /* the same clock, to a few milliseconds, cheaper */
+uint64_t clock_boot_ns(void);   /* since boot, with the time the machine was suspended */
 int64_t clock_wall_us(void);    /* microseconds since the epoch, UTC */
 int32_t clock_today(void);      /* day number, UTC */
 

@@ -46,13 +46,12 @@ static struct slo_bucket bucket_of(const struct slo_ring *r, uint32_t number)
 
 static void put(struct slo_ring *r, const struct slo_bucket *b)
 {
+    unsigned place = b->number % SLO_BUCKETS;
+
     seqlock_write_begin(&r->seq);
-    seqlock_copy_in(&r->buckets[b->number % SLO_BUCKETS], b, sizeof(*b));
+    seqlock_copy_in(&r->buckets[place], b, sizeof(*b));
     seqlock_write_end(&r->seq);
-    if (r->unsaved == 0 || b->number < r->unsaved)
-        r->unsaved = b->number;
-    if (b->number > r->newest)
-        r->newest = b->number;
+    r->unsaved[place / 64] |= 1ULL << place % 64;
 }
 
 static uint32_t plus(uint32_t a, uint64_t b)
@@ -94,6 +93,24 @@ static void add_missed(struct slo_ring *r, int64_t first, int64_t end)
         add_slot(r, slot, false, -1);
 }
 
+/* The slot under way is over. */
+static void finish_slot(struct slo_ring *r)
+{
+    bool good = r->asked > 0 && 2 * r->answered >= r->asked;
+
+    r->began |= good;
+    if (r->began)
+        add_slot(r, r->slot, good, r->age_s);
+}
+
+static void begin_slot(struct slo_ring *r, int64_t slot)
+{
+    r->slot = slot;
+    r->counting = 1;
+    r->asked = r->answered = 0;
+    r->age_s = -1;
+}
+
 /* The slot under way is that of `now_s`; those before it are written. */
 static void turn_to(struct slo_ring *r, int64_t now_s)
 {
@@ -102,18 +119,21 @@ static void turn_to(struct slo_ring *r, int64_t now_s)
     if (slot == r->slot)
         return;
     if (r->slot != 0) {
-        bool good = r->asked > 0 && 2 * r->answered >= r->asked;
-
-        r->began |= good;
-        if (r->began) {
-            add_slot(r, r->slot, good, r->age_s);
+        finish_slot(r);
+        if (r->began)
             add_missed(r, r->slot + 1, slot);
-        }
     }
-    r->slot = slot;
-    r->counting = 1;
-    r->asked = r->answered = 0;
-    r->age_s = -1;
+    begin_slot(r, slot);
+}
+
+void slo_clock_set(struct slo_ring *r, int64_t now_s)
+{
+    int64_t slot = now_s / SLO_SLOT_S;
+
+    if (r->slot == 0 || slot == r->slot)
+        return;
+    finish_slot(r);
+    begin_slot(r, slot);
 }
 
 void slo_ask(struct slo_ring *r, bool good, int64_t now_s)
@@ -185,17 +205,37 @@ static int64_t end_of(const struct slo_bucket *b)
     return (int64_t)b->number * SLO_SLOTS_PER_BUCKET + b->slots_done;
 }
 
+static bool is_of_window(uint32_t number, uint32_t now)
+{
+    return number <= now && now - number < SLO_BUCKETS;
+}
+
+/* Is the bucket's place taken by another that matters more now? */
+static bool is_taken(const struct slo_ring *r, const struct slo_bucket *b, uint32_t now)
+{
+    uint32_t there = r->buckets[b->number % SLO_BUCKETS].number;
+
+    return there != 0 && there != b->number && is_of_window(there, now);
+}
+
 void slo_restore(struct slo_ring *r, const struct slo_bucket *b, int64_t now_s)
 {
+    unsigned place = b->number % SLO_BUCKETS;
     uint32_t now = number_at(now_s);
     struct slo_bucket mine;
+    bool saved;
 
-    if (b->number == 0 || b->number > now || now - b->number >= SLO_BUCKETS || b->slots > SLO_SLOTS_PER_BUCKET ||
-        b->good > b->slots || b->ages > b->slots || b->slots_done > SLO_SLOTS_PER_BUCKET)
+    if (b->number == 0 || is_taken(r, b, now) || b->slots > SLO_SLOTS_PER_BUCKET || b->good > b->slots ||
+        b->ages > b->slots || b->slots_done > SLO_SLOTS_PER_BUCKET)
         return;
     mine = bucket_of(r, b->number);
+    saved = r->buckets[place].number != b->number; /* it will be as it is in the file */
     merge(&mine, b);
     put(r, &mine);
+    if (saved)
+        r->unsaved[place / 64] &= ~(1ULL << place % 64);
+    if (!is_of_window(b->number, now))
+        return;
     r->began |= b->slots > 0;
     if (r->counting || end_of(b) < r->slot)
         return;

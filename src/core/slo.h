@@ -4,8 +4,9 @@
  * Pure arithmetic on a ring that lies in the scoreboard; `now` is always an argument. Availability is counted in
  * slots of 30 s: a slot is good when at least half of the looks at the server in it found that /health
  * answers 200; one in which nobody could look is bad. History begins with the first good slot, so a server that has
- * never served owes nothing. Latencies come as counts by bucket of http_request_duration_seconds; a percentile lies
- * on the line between the bounds of its bucket, and beyond the last bound it is that bound.
+ * never served owes nothing; from then on time in which no server ran is bad as well. A clock that is set makes no
+ * history: time that it skips was not lived. Latencies come as counts by bucket of http_request_duration_seconds; a
+ * percentile lies on the line between the bounds of its bucket, and beyond the last bound it is that bound.
  *
  * One writer, the probe of the serving generation; readers copy a bucket at a time under a sequence counter.
  */
@@ -21,6 +22,7 @@
 #define SLO_SLOTS_PER_BUCKET (SLO_BUCKET_S / SLO_SLOT_S)
 #define SLO_BUCKETS          8640 /* 30 days */
 #define SLO_DAY_BUCKETS      288
+#define SLO_UNSAVED          (SLO_BUCKETS / 64)
 #define SLO_BOUNDS           11 /* of http_request_duration_seconds */
 
 /* Five minutes; also a record of the history file (slo_file.h). */
@@ -34,6 +36,7 @@ struct slo_bucket {
     uint16_t asked, answered; /* looks in the slot under way, the one after slots_done, and good ones */
     uint32_t check;           /* of the file */
 };
+_Static_assert(SLO_BUCKETS % 64 == 0, "a bit for each bucket");
 _Static_assert(sizeof(struct slo_bucket) == 128, "a record never crosses a disk sector");
 
 /* What the server has counted since it started. */
@@ -52,8 +55,7 @@ struct slo_ring {
     int64_t slot;             /* it: time / SLO_SLOT_S; 0: none yet */
     int64_t age_s;            /* largest age of the data in it; -1: unknown */
     struct slo_counts seen;
-    uint32_t unsaved;                       /* number of the oldest bucket changed since it was saved; 0: none */
-    uint32_t newest;                        /* number of the newest bucket */
+    uint64_t unsaved[SLO_UNSAVED];          /* a bit for each bucket changed since it was saved */
     struct slo_bucket buckets[SLO_BUCKETS]; /* at number % SLO_BUCKETS */
 };
 
@@ -61,7 +63,10 @@ struct slo_ring {
 void slo_ask(struct slo_ring *r, bool good, int64_t now_s);
 /* Writer, at least once a slot: adds what was counted since the last call; age_s: of the data, -1: unknown. */
 void slo_count(struct slo_ring *r, const struct slo_counts *total, int64_t age_s, int64_t now_s);
-/* Writer: takes a bucket of the history file: where this ring has counted in the same one, both count. */
+/* Writer: the clock was set, and now shows now_s. */
+void slo_clock_set(struct slo_ring *r, int64_t now_s);
+/* Writer: takes a bucket of the history file: where this ring has counted in the same one, both count. One of another
+ * time is kept for when the clock is right. */
 void slo_restore(struct slo_ring *r, const struct slo_bucket *b, int64_t now_s);
 /* A copy of the bucket of that number; false: nothing was measured then. */
 bool slo_bucket_read(const struct slo_ring *r, uint32_t number, struct slo_bucket *b);

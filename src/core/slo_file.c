@@ -51,43 +51,59 @@ bool slo_file_load(struct slo_ring *r, const char *dir, int64_t now_s)
     return n >= 0;
 }
 
-static bool write_bucket(int fd, const struct slo_ring *r, uint32_t number)
+static bool write_bucket(int fd, const struct slo_ring *r, unsigned place)
 {
-    struct slo_bucket b;
+    struct slo_bucket b = r->buckets[place]; /* the caller is its writer */
     ssize_t n;
 
-    if (!slo_bucket_read(r, number, &b))
-        return true;
     b.check = check_of(&b);
-    n = pwrite(fd, &b, sizeof(b), (off_t)(number % SLO_BUCKETS * sizeof(b)));
+    n = pwrite(fd, &b, sizeof(b), (off_t)(place * sizeof(b)));
     if (n >= 0 && n != (ssize_t)sizeof(b))
         errno = ENOSPC;
     return n == (ssize_t)sizeof(b);
 }
 
+/* Buckets that cannot be written stay unsaved. */
+static bool write_changed(int fd, struct slo_ring *r)
+{
+    for (unsigned place = 0; place < SLO_BUCKETS; place++) {
+        uint64_t *word = &r->unsaved[place / 64], bit = 1ULL << place % 64;
+
+        if (!(*word & bit))
+            continue;
+        if (!write_bucket(fd, r, place))
+            return false;
+        *word &= ~bit;
+    }
+    return true;
+}
+
+static bool anything_changed(const struct slo_ring *r)
+{
+    uint64_t any = 0;
+
+    for (unsigned i = 0; i < SLO_UNSAVED; i++)
+        any |= r->unsaved[i];
+    return any != 0;
+}
+
 bool slo_file_save(struct slo_ring *r, const char *dir)
 {
-    uint32_t first = r->unsaved;
     int fd, error;
     bool ok;
 
-    if (first == 0)
+    if (!anything_changed(r))
         return true;
     fd = file_open(dir, O_WRONLY | O_CREAT);
     if (fd < 0)
         return false;
-    if (r->newest >= SLO_BUCKETS && first <= r->newest - SLO_BUCKETS)
-        first = r->newest - SLO_BUCKETS + 1;
     error = posix_fallocate(fd, 0, (off_t)sizeof(r->buckets));
     ok = error == 0 || error == EOPNOTSUPP || error == EINVAL;
     if (!ok)
         errno = error;
-    for (uint32_t number = first; ok && number <= r->newest; number++)
-        ok = write_bucket(fd, r, number);
+    ok = ok && write_changed(fd, r);
     error = errno;
     (void)close(fd);
     errno = error;
-    if (ok)
-        r->unsaved = 0;
     return ok;
 }

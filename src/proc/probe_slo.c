@@ -11,7 +11,8 @@
 #include "core/metrics.h"
 #include "core/slo_file.h"
 
-#define NL_ROUTE "/api/mcp/query/natural-language"
+#define CLOCK_STEP_S 10
+#define NL_ROUTE     "/api/mcp/query/natural-language"
 
 _Static_assert(SLO_BOUNDS + 1 <= METRICS_MAX_BUCKETS + 1, "every bound of the latencies needs its bucket");
 
@@ -27,12 +28,24 @@ static void log_failure(const char *verb, const char *dir)
     event_log(EVENT_SLO_HISTORY_FAILED, f, 1, "cannot %s %s/" SLO_FILE_NAME, verb, dir);
 }
 
+/* A step of the wall clock that is not the passing of time. */
+static void watch_clock(struct slo_ring *r)
+{
+    static int64_t ahead_s; /* of the wall clock, when this process looked last; 0: it has not */
+    int64_t now = now_s(), ahead_now_s = now - (int64_t)(clock_boot_ns() / CLOCK_NS_PER_S);
+
+    if (ahead_s != 0 && (ahead_now_s > ahead_s + CLOCK_STEP_S || ahead_now_s < ahead_s - CLOCK_STEP_S))
+        slo_clock_set(r, now);
+    ahead_s = ahead_now_s;
+}
+
 static struct slo_ring *ring(const struct proc_context *ctx)
 {
     struct slo_ring *r = &ctx->sb->slo;
 
     if (!atomic_load(&r->loaded) && !slo_file_load(r, ctx->conf->state_dir, now_s()))
         log_failure("read", ctx->conf->state_dir);
+    watch_clock(r);
     return r;
 }
 

@@ -1,7 +1,8 @@
 /*
  * slo_history: writes 30 made-up days of service levels into DIR/slo_history, for tests that look at them.
  *
- * usage: slo_history DIR   Every tenth day lacks 10 minutes; requests and latencies follow the hour of the day.
+ * usage: slo_history DIR [SECONDS]   They end so many seconds ago. Every tenth day lacks 10 minutes; requests and
+ * latencies follow the hour of the day.
  */
 #include <err.h>
 #include <stdlib.h>
@@ -31,8 +32,10 @@ int main(int argc, char **argv)
     static struct slo_counts total;
     int64_t now = clock_wall_us() / CLOCK_US_PER_S;
 
-    if (argc != 2)
-        errx(2, "usage: slo_history DIR");
+    if (argc != 2 && argc != 3)
+        errx(2, "usage: slo_history DIR [SECONDS]");
+    if (argc == 3)
+        now -= strtol(argv[2], NULL, 10);
     for (int64_t t = now - SPAN_S + SLO_BUCKET_S; t < now; t += SLO_SLOT_S)
         one_slot(&ring, &total, t);
     if (!slo_file_save(&ring, argv[1]))

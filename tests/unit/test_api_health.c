@@ -350,6 +350,8 @@ static void test_slo(void **state)
     expect(j, "objectives.0.budget.allowed_minutes", "216.0");
     expect(j, "objectives.0.budget.used_minutes", "1.0");
     expect(j, "objectives.0.budget.remaining_minutes", "215.0");
+    expect(j, "objectives.0.budget.burn_rate.1h", "20.0"); /* 2 of 20 slots, where 0.1 are allowed */
+    expect(j, "objectives.0.budget.burn_rate.24h", "20.0");
     assert_null(json_at(j, "objectives.1.budget"));
     expect(j, "objectives.1.name", "latency_p95_seconds");
     expect(j, "objectives.1.windows.24h.value", "0.0975");

@@ -107,6 +107,61 @@ static void a_clock_that_goes_back_counts_nothing_twice(void **state)
     slots(T0 + 121, 4, 4);
 }
 
+#define DAY 86400
+
+/* The clock is set a year ahead for a while, and back: that year was not lived, and nothing is lost. */
+static void a_clock_that_is_set_makes_no_history(void **state)
+{
+    int64_t wrong = T0 + 365 * DAY;
+
+    (void)state;
+    ask(T0, T0 + 600, true);
+    slo_clock_set(ring, wrong);
+    ask(wrong, wrong + 60, true);
+    slo_clock_set(ring, T0 + 660);
+    ask(T0 + 660, T0 + 721, true);
+    slots(T0 + 721, 22, 22);
+    assert_true(slo_file_save(ring, dir));
+    memset(ring, 0, sizeof(*ring));
+    assert_true(slo_file_load(ring, dir, T0 + 721));
+    slots(T0 + 721, 22, 22);              /* what was measured after the clock was right again is in the file, too */
+    slo_clock_set(ring, T0 + 721 + 3600); /* an hour ahead, as at the end of a machine's boot */
+    ask(T0 + 721 + 3600, T0 + 721 + 3631, true);
+    slots(T0 + 721 + 3631, 24, 24);
+}
+
+/* A machine that boots in 1970 keeps its history for when the clock is right. */
+static void a_boot_with_the_clock_in_the_past_keeps_the_history(void **state)
+{
+    (void)state;
+    ask(T0, T0 + 1201, true);
+    assert_true(slo_file_save(ring, dir));
+    memset(ring, 0, sizeof(*ring));
+    assert_true(slo_file_load(ring, dir, 1000));
+    ask(1000, 1091, true);
+    slots(1091, 3, 3);
+    assert_true(slo_file_save(ring, dir));
+    slo_clock_set(ring, T0 + 1300);
+    ask(T0 + 1300, T0 + 1400, true);
+    slots(T0 + 1400, 43, 43);
+    assert_true(slo_file_save(ring, dir));
+    memset(ring, 0, sizeof(*ring));
+    assert_true(slo_file_load(ring, dir, T0 + 1400));
+    slots(T0 + 1400, 43, 43);
+}
+
+/* Nothing is special about the end of a month, nor about leap days. */
+static void months_make_no_difference(void **state)
+{
+    int64_t end_of_february = 1709251200 - 300; /* 2024-02-29T23:55:00Z */
+
+    (void)state;
+    ask(end_of_february, end_of_february + 601, true);
+    slots(end_of_february + 601, 20, 20);
+    slots(end_of_february + (SLO_BUCKETS - 1) * SLO_BUCKET_S, 20, 20);
+    slots(end_of_february + SLO_BUCKETS * (int64_t)SLO_BUCKET_S, 10, 10); /* the first five minutes are forgotten */
+}
+
 static void buckets_are_forgotten_after_thirty_days(void **state)
 {
     (void)state;
@@ -296,6 +351,9 @@ int main(void)
         TEST(history_begins_with_the_first_good_slot),
         TEST(time_nobody_measured_is_bad),
         TEST(a_clock_that_goes_back_counts_nothing_twice),
+        TEST(a_clock_that_is_set_makes_no_history),
+        TEST(a_boot_with_the_clock_in_the_past_keeps_the_history),
+        TEST(months_make_no_difference),
         TEST(buckets_are_forgotten_after_thirty_days),
         TEST(counts_are_differences),
         TEST(percentiles_lie_between_their_bounds),
