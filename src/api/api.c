@@ -107,10 +107,18 @@ uint64_t api_turn_ns(const struct api *a)
     return a->env.loop != NULL ? clock_mono_ns() - loop_now_ns(a->env.loop) : 0;
 }
 
+/* Deferred: the next turn does not wait for an event, so the next tick comes after those that are there. */
+static void next_turn(void *arg)
+{
+    (void)arg;
+}
+
 void api_tick(struct api *a)
 {
     shed_turn_ended(&a->shed, api_turn_ns(a));
     dataset_slot_tick(&a->data, a->env.conf, a->env.sb);
+    if (dataset_slot_checking(&a->data) && a->env.loop != NULL)
+        (void)loop_defer(a->env.loop, next_turn, NULL);
     show_data(a);
     sync_wait_tick(a);
     keys_tick(a);

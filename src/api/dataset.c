@@ -114,8 +114,20 @@ void dataset_slot_init(struct dataset_slot *s, const struct conf *conf, const st
     dataset_slot_tick(s, conf, sb);
 }
 
+static void drop_next(struct dataset_slot *s)
+{
+    population_release(s->next);
+    s->next = NULL;
+}
+
+bool dataset_slot_checking(const struct dataset_slot *s)
+{
+    return s->next != NULL;
+}
+
 void dataset_slot_close(struct dataset_slot *s)
 {
+    drop_next(s);
     dataset_release(s->current);
     s->current = NULL;
 }
@@ -126,33 +138,61 @@ static uint64_t current_version(const struct dataset_slot *s)
 }
 
 /* The number alone does not tell: after a restore of the database it comes again. */
-static bool is_current(const struct dataset_slot *s, uint64_t version, int64_t published_us)
+static bool is_of(const struct population *p, uint64_t version, int64_t published_us)
 {
-    return s->current != NULL && s->current->population->header->data_version == version &&
-           s->current->population->header->published_us == published_us;
+    return p->header->data_version == version && p->header->published_us == published_us;
+}
+
+static void refuse_version(struct dataset_slot *s, uint64_t version, const char *why)
+{
+    if (version != s->refused_version)
+        log_refused(version, why);
+    s->refused_version = version;
+    s->retry_ns = clock_coarse_ns() + RETRY_NS;
+}
+
+/* Maps the file of what is published; its check follows. */
+static void open_published(struct dataset_slot *s, const struct conf *conf, uint64_t version, int64_t published_us)
+{
+    char why[256];
+
+    if (version == s->refused_version && clock_coarse_ns() < s->retry_ns)
+        return;
+    s->next = population_open_unchecked(conf->state_dir, version, why, sizeof(why));
+    if (s->next == NULL)
+        refuse_version(s, version, why);
+    else if (s->next->header->published_us != published_us) /* replaced while we looked: another look will tell */
+        drop_next(s);
+}
+
+/* The next piece of its check, and after the last one into service. */
+static void check_next(struct dataset_slot *s)
+{
+    struct population *p = s->next;
+    uint64_t version = p->header->data_version;
+    char why[256];
+
+    switch (population_check(p, why, sizeof(why))) {
+    case POPULATION_NOT_YET:
+        return;
+    case POPULATION_GOOD:
+        s->next = NULL;
+        replace(s, p, "publish");
+        return;
+    case POPULATION_DAMAGED:
+        drop_next(s);
+        refuse_version(s, version, why);
+    }
 }
 
 static void take_published(struct dataset_slot *s, const struct conf *conf, uint64_t version, int64_t published_us)
 {
-    uint64_t now = clock_coarse_ns();
-    struct population *p;
-    char why[256];
-
-    if (version == s->refused_version && now < s->retry_ns)
-        return;
-    p = population_open(conf->state_dir, version, why, sizeof(why));
-    if (p != NULL && p->header->published_us != published_us) { /* replaced while we looked: another look will tell */
-        population_release(p);
-        return;
-    }
-    if (p != NULL) {
-        replace(s, p, "publish");
-        return;
-    }
-    if (version != s->refused_version)
-        log_refused(version, why);
-    s->refused_version = version;
-    s->retry_ns = now + RETRY_NS;
+    if (s->next != NULL && !is_of(s->next, version, published_us))
+        drop_next(s); /* a newer one has come meanwhile */
+    if (s->next == NULL)
+        open_published(s, conf, version, published_us);
+    if (s->next != NULL)
+        check_next(s);
 }
 
 /* The newest run that succeeded, if it left the data as they are served here. */
@@ -188,11 +228,12 @@ static void take_sync_time(struct dataset_slot *s, const struct scoreboard *sb)
 void dataset_slot_tick(struct dataset_slot *s, const struct conf *conf, const struct scoreboard *sb)
 {
     uint64_t version = atomic_load_explicit(&sb->data_version, memory_order_acquire);
-
     int64_t published_us = atomic_load_explicit(&sb->data_published_us, memory_order_relaxed);
 
-    if (version != 0 && !is_current(s, version, published_us))
+    if (version != 0 && (s->current == NULL || !is_of(s->current->population, version, published_us)))
         take_published(s, conf, version, published_us);
+    else
+        drop_next(s);
     if (s->current != NULL)
         take_sync_time(s, sb);
 }

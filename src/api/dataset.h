@@ -2,8 +2,8 @@
  * dataset: a mapped population in service, with the text every answer from it repeats.
  *
  * A request holds the data set it started with; the last release unmaps it.
- * The slot holds the newest one and takes its successor when the scoreboard
- * names a newer data version; a file that is refused leaves the old one in service.
+ * The slot holds the newest one and takes its successor when the scoreboard names another version, after checking it
+ * piece by piece, so that no turn of the loop is held up; a file that is refused leaves the old one in service.
  */
 #ifndef API_DATASET_H
 #define API_DATASET_H
@@ -29,6 +29,7 @@ struct dataset {
 
 struct dataset_slot {
     struct dataset *current;            /* NULL: no data yet */
+    struct population *next;            /* being checked; NULL: none */
     uint64_t refused_version, retry_ns; /* a version that could not be opened, and when to try again */
     uint32_t sync_seq;                  /* of the sync status last looked at */
 };
@@ -36,8 +37,11 @@ struct dataset_slot {
 /* Maps the newest population in STATE_DIR, if there is one. */
 void dataset_slot_init(struct dataset_slot *s, const struct conf *conf, const struct scoreboard *sb);
 void dataset_slot_close(struct dataset_slot *s);
-/* Takes over a newly published version and a newer sync time. Cheap when nothing changed. */
+/* Takes over a newly published version and a newer sync time: at most a megabyte is looked at. Cheap when nothing
+ * changed. */
 void dataset_slot_tick(struct dataset_slot *s, const struct conf *conf, const struct scoreboard *sb);
+/* Is a version being checked, so that another tick should follow at once? */
+bool dataset_slot_checking(const struct dataset_slot *s);
 
 struct dataset *dataset_hold(struct dataset_slot *s); /* NULL: no data */
 void dataset_release(struct dataset *d);              /* NULL is allowed */

@@ -25,7 +25,7 @@
 #include "model/reasons.h"
 
 #define POPULATION_MAGIC        0x504f505f444e5254ULL
-#define POPULATION_FORMAT       3
+#define POPULATION_FORMAT       4
 #define POPULATION_AXES         9
 #define POPULATION_WORD_NONE    255
 #define POPULATION_NO_ARCHETYPE UINT32_MAX
@@ -191,7 +191,7 @@ struct population_header {
     uint64_t magic;
     uint32_t format, header_bytes;
     uint64_t file_bytes;
-    uint64_t checksum; /* hash_fast over the file with this field 0 */
+    uint64_t checksum; /* see population_checksum; of the file with this field 0 */
     uint64_t data_version;
     int64_t published_us, synced_us; /* of the last successful sync in it */
     int64_t trained_us;              /* when the models were fitted; 0: unscored */
@@ -204,6 +204,15 @@ struct population_header {
     char model_version[24]; /* "" while unscored */
     char model_status[24];
     struct population_section sections[POPULATION_SECTION_COUNT];
+};
+
+/* How far population_check has come. */
+struct population_progress {
+    size_t byte;    /* the checksum's next */
+    uint64_t sum;   /* of those before it */
+    unsigned index; /* the row orders, then the id index */
+    size_t value;   /* its next */
+    bool free_slot; /* the id index has one */
 };
 
 struct population {
@@ -228,10 +237,21 @@ struct population {
     size_t count;   /* rows */
     unsigned users; /* references of this process: see population_hold */
     size_t map_bytes;
+    struct population_progress progress;
 };
 
 /* Maps and verifies DIR/population-<version>.bin. NULL with the reason in words (also where errno was set). */
 struct population *population_open(const char *dir, uint64_t data_version, char *why, size_t why_size);
+/* The same in pieces, for a process that must not be held up: open looks at the header alone, and nothing is done
+ * with the population but to check and to release it until population_check has called it good. A call looks at a
+ * megabyte or so; it is not called again after its verdict. */
+enum population_verdict {
+    POPULATION_GOOD,
+    POPULATION_DAMAGED, /* `why` says how */
+    POPULATION_NOT_YET  /* to be called again */
+};
+struct population *population_open_unchecked(const char *dir, uint64_t data_version, char *why, size_t why_size);
+enum population_verdict population_check(struct population *p, char *why, size_t why_size);
 /* The newest valid one in DIR; a damaged newer one is reported through `why` and passed over. NULL: none (why may be
  * ""). */
 struct population *population_open_latest(const char *dir, char *why, size_t why_size);

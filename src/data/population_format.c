@@ -108,13 +108,28 @@ void population_layout(struct population_header *h)
     h->file_bytes = end;
 }
 
+uint64_t population_checksum_piece(uint64_t sum, const void *file, size_t bytes, size_t *at)
+{
+    size_t from = *at, n = bytes - from < POPULATION_PIECE_BYTES ? bytes - from : POPULATION_PIECE_BYTES;
+
+    if (from == 0) {
+        struct population_header h;
+        memcpy(&h, file, sizeof(h));
+        h.checksum = 0;
+        *at = sizeof(h);
+        return hash_fast(sum, &h, sizeof(h));
+    }
+    *at = from + n;
+    return hash_fast(sum, (const char *)file + from, n);
+}
+
 uint64_t population_checksum(const void *file, size_t bytes)
 {
-    struct population_header h;
+    uint64_t sum = 0;
 
-    memcpy(&h, file, sizeof(h));
-    h.checksum = 0;
-    return hash_fast(hash_fast(0, &h, sizeof(h)), (const char *)file + sizeof(h), bytes - sizeof(h));
+    for (size_t at = 0; at < bytes;)
+        sum = population_checksum_piece(sum, file, bytes, &at);
+    return sum;
 }
 
 static const void *section(const struct population_header *h, unsigned id)

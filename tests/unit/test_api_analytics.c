@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "analytics_fixture.h"
@@ -332,6 +333,54 @@ static void cohorts_keep_their_customers(void **state)
     expect_status(&f, "/api/mcp/cohorts?months=61", 422, "Request validation failed");
 }
 
+static uint64_t version_served(void)
+{
+    char *end;
+    const char *text = answer_header(get(&f, "/api/mcp/customer/random"), "X-Data-Version");
+    uint64_t version = strtoull(text, &end, 10);
+
+    assert_true(end > text);
+    return version;
+}
+
+static void publish(uint64_t version, int64_t published_us)
+{
+    atomic_store(&f.sb->data_published_us, published_us);
+    atomic_store(&f.sb->data_version, version);
+}
+
+/* A turn looks at a piece of a new population; what is served is whole, the old one or the new one. */
+static void large_populations_are_taken_in_pieces(void **state)
+{
+    char why[256];
+    unsigned ticks = 0;
+
+    (void)state;
+    uint64_t before = p->header->data_version;
+    int64_t published_us = p->header->published_us;
+    analytics_write(f.dir, &(struct analytics_shape){ .rows = 20000, .data_version = before + 1 });
+    struct population *next = population_open(f.dir, before + 1, why, sizeof(why));
+    assert_non_null(next);
+    publish(before + 1, next->header->published_us);
+    for (; version_served() == before; ticks++) {
+        assert_true(ticks < 100);
+        api_tick(f.api);
+    }
+    assert_int_equal(version_served(), before + 1);
+    assert_true(ticks > next->map_bytes / (2U << 20));
+
+    publish(before, published_us); /* a small one: one piece */
+    api_tick(f.api);
+    assert_int_equal(version_served(), before);
+    publish(before + 1, next->header->published_us);
+    api_tick(f.api);
+    publish(before, published_us); /* given up half way */
+    for (ticks = 0; ticks < 100; ticks++)
+        api_tick(f.api);
+    assert_int_equal(version_served(), before);
+    population_release(next);
+}
+
 static void an_unchanged_answer_is_304(void **state)
 {
     static const char *const targets[] = {
@@ -414,6 +463,7 @@ int main(void)
         cmocka_unit_test(growth_adds_up),
         cmocka_unit_test(revenue_adds_up),
         cmocka_unit_test(cohorts_keep_their_customers),
+        cmocka_unit_test(large_populations_are_taken_in_pieces),
         cmocka_unit_test(an_unchanged_answer_is_304),
     };
     const struct CMUnitTest all_axes[] = { cmocka_unit_test(archetypes_may_be_of_all_axes) };

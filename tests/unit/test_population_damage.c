@@ -64,6 +64,39 @@ static void refuses_every_flipped_bit(void **state)
     free(bytes);
 }
 
+/* Piece by piece: as many as the file has megabytes, and the verdict of all of them together. */
+static void checks_in_pieces(void **state)
+{
+    (void)state;
+    struct fixture_shape shape = { 20000, 1000, true, 10 };
+    size_t n, pieces = 0;
+    char path[300];
+
+    population_release(make(&shape, 20));
+    struct population *p = population_open_unchecked(dir, 20, why, sizeof(why));
+    assert_non_null(p);
+    enum population_verdict verdict;
+    while ((verdict = population_check(p, why, sizeof(why))) == POPULATION_NOT_YET)
+        pieces++;
+    assert_int_equal(verdict, POPULATION_GOOD);
+    assert_true(pieces >= p->map_bytes / POPULATION_PIECE_BYTES / 2 && pieces > 2);
+    population_release(p);
+
+    char *bytes = read_file("population-20.bin", &n);
+    bytes[n - 1] ^= 1;
+    write_file("population-20.bin", bytes, n);
+    free(bytes);
+    p = population_open_unchecked(dir, 20, why, sizeof(why));
+    assert_non_null(p); /* the header is good */
+    while ((verdict = population_check(p, why, sizeof(why))) == POPULATION_NOT_YET)
+        continue;
+    assert_int_equal(verdict, POPULATION_DAMAGED);
+    assert_non_null(strstr(why, "checksum"));
+    population_release(p);
+    path_of(path, "population-20.bin");
+    assert_int_equal(unlink(path), 0);
+}
+
 static void refuses_other_lengths(void **state)
 {
     (void)state;
@@ -272,10 +305,10 @@ static void mapped_outlives_its_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_every_flipped_bit), cmocka_unit_test(refuses_other_lengths),
-        cmocka_unit_test(refuses_forged_structure),  cmocka_unit_test(refuses_another_index_size),
-        cmocka_unit_test(refuses_what_is_no_file),   cmocka_unit_test(latest_is_the_newest_valid_one),
-        cmocka_unit_test(mapped_outlives_its_name),
+        cmocka_unit_test(refuses_every_flipped_bit),      cmocka_unit_test(checks_in_pieces),
+        cmocka_unit_test(refuses_other_lengths),          cmocka_unit_test(refuses_forged_structure),
+        cmocka_unit_test(refuses_another_index_size),     cmocka_unit_test(refuses_what_is_no_file),
+        cmocka_unit_test(latest_is_the_newest_valid_one), cmocka_unit_test(mapped_outlives_its_name),
     };
 
     return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);
