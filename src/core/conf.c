@@ -50,16 +50,10 @@ static int shown(struct str s)
     return (int)(s.len < SHOWN_BYTES ? s.len : SHOWN_BYTES);
 }
 
-/* Credentials may stand in the file, in a file of their own or among systemd's credentials. */
-static bool is_secret(const struct option *o)
-{
-    return (o->flags & (OPTION_SECRET | OPTION_URL)) != 0;
-}
-
 static void report_value(struct buf *problems, const struct option *o, const char *where, struct str value,
                          const char *expected)
 {
-    struct str text = is_secret(o) ? STR_LIT("***") : value;
+    struct str text = options_is_secret(o) ? STR_LIT("***") : value;
 
     buf_printf(problems, "%s: %s = %.*s: expected %s", where, o->name, shown(text), text.p, expected);
     if (o->type == OPTION_INT || o->type == OPTION_DOUBLE)
@@ -109,7 +103,7 @@ static const struct option *secret_of_file_name(struct str name)
     if (name.len <= n || memcmp(name.p + name.len - n, suffix, n) != 0)
         return NULL;
     o = options_find(name.p, name.len - n);
-    return o != NULL && is_secret(o) ? o : NULL;
+    return o != NULL && options_is_secret(o) ? o : NULL;
 }
 
 static bool is_ignored(struct reader *r, struct str name)
@@ -222,7 +216,7 @@ static void read_environment(struct reader *r, const struct option *o)
     const char *value;
 
     (void)snprintf(file_name, sizeof(file_name), "%s_FILE", o->name);
-    value = is_secret(o) ? getenv(file_name) : NULL;
+    value = options_is_secret(o) ? getenv(file_name) : NULL;
     if (value != NULL && *value != '\0')
         apply_secret_file(r, o, value, false);
     value = getenv(o->name);
@@ -279,7 +273,7 @@ static void read_all(struct reader *r, const char *path)
     if (path != NULL)
         read_file(r, path);
     for (size_t i = 0; i < r->count; i++) {
-        if (credentials != NULL && is_secret(&r->table[i]))
+        if (credentials != NULL && options_is_secret(&r->table[i]))
             read_credential(r, &r->table[i], credentials);
         read_environment(r, &r->table[i]);
     }
@@ -355,7 +349,7 @@ void conf_free(struct conf *c)
     if (c == NULL)
         return;
     for (size_t i = 0; i < count; i++) {
-        char *text = is_secret(&table[i]) ? *(char **)((char *)c + table[i].offset) : NULL;
+        char *text = options_is_secret(&table[i]) ? *(char **)((char *)c + table[i].offset) : NULL;
 
         if (text != NULL && *text != '\0')
             explicit_bzero(text, strlen(text));

@@ -164,6 +164,11 @@ static bool named(const char *name, const char *wanted, size_t len)
     return name != NULL && strlen(name) == len && memcmp(name, wanted, len) == 0;
 }
 
+bool options_is_secret(const struct option *o)
+{
+    return (o->flags & (OPTION_SECRET | OPTION_URL)) != 0;
+}
+
 const struct option *options_find(const char *name, size_t len)
 {
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

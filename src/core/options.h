@@ -40,5 +40,7 @@ struct option {
 
 const struct option *options_table(size_t *count);
 const struct option *options_find(const char *name, size_t len); /* by name or alias */
+/* May it stand in the file, in a file of its own (NAME_FILE), or among systemd's credentials? */
+bool options_is_secret(const struct option *o);
 
 #endif

@@ -38,6 +38,7 @@ struct ctl {
 struct ctl_command {
     const char *name, *arguments, *doc;
     int (*run)(struct ctl *ctl, int argc, char **argv); /* argv[0] is the command's name */
+    bool as_service;                                    /* asks the dependencies, so as the server's user */
 };
 
 /* Finds the running master by its lock, of whatever version; CTL_OK, or the exit status after saying why not. */

@@ -1,7 +1,7 @@
 /*
  * patronctl: the command line and the table of commands.
  */
-#include <limits.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,28 +11,30 @@
 #include "core/metrics.h"
 #include "core/sys.h"
 #include "ctl/ctl.h"
+#include "ctl/service.h"
 
-#define DEFAULT_FILE PATROND_SYSCONFDIR "/patrond/patrond.conf"
-#define MAX_TEXT     65536
-#define MIDDLE       36 /* columns of the arguments in the list of commands, which bash completion reads */
+#define MAX_TEXT 65536
+#define MIDDLE   36 /* columns of the arguments in the list of commands, which bash completion reads */
 
 static const struct ctl_command commands[] = {
-    { "status", "[--json]", "show processes, dependencies and the sync", ctl_status },
-    { "workers", "[+1 | -1 | --json]", "show the processes; one worker more or fewer", ctl_workers },
-    { "top", "[-d SECONDS] [-n PICTURES]", "show the server live", ctl_top },
+    { "status", "[--json]", "show processes, dependencies and the sync", ctl_status, false },
+    { "workers", "[+1 | -1 | --json]", "show the processes; one worker more or fewer", ctl_workers, false },
+    { "top", "[-d SECONDS] [-n PICTURES]", "show the server live", ctl_top, false },
     { "sync", "[--full | --dry-run] [--start DAY] [--end DAY] [--limit ROWS] [--wait]",
-      "start a sync run, with --wait until it has ended", ctl_sync },
-    { "reload", "", "read the settings again and wait for the outcome", ctl_reload },
-    { "upgrade", "", "execute the installed patrond in place and wait for the outcome", ctl_upgrade },
-    { "stop", "", "drain, stop, and wait for the end", ctl_stop },
-    { "models", "[--json]", "show the last fit of the models and how good it was", ctl_models },
-    { "doctor", "[--fix] [--json]", "walk the runbook: every check, cause and remedy", ctl_doctor },
-    { "incident", "--since TIME [--until TIME]", "write the document for the review of an incident", ctl_incident },
-    { "check", "[postgres | redis | source | self | claude]", "ask the dependencies now, from here", ctl_check },
-    { "alert-test", "", "post a test message to ALERT_WEBHOOK_URL", ctl_alert_test },
+      "start a sync run, with --wait until it has ended", ctl_sync, false },
+    { "reload", "", "read the settings again and wait for the outcome", ctl_reload, false },
+    { "upgrade", "", "execute the installed patrond in place and wait for the outcome", ctl_upgrade, false },
+    { "stop", "", "drain, stop, and wait for the end", ctl_stop, false },
+    { "models", "[--json]", "show the last fit of the models and how good it was", ctl_models, true },
+    { "doctor", "[--fix] [--json]", "walk the runbook: every check, cause and remedy", ctl_doctor, true },
+    { "incident", "--since TIME [--until TIME]", "write the document for the review of an incident", ctl_incident,
+      false },
+    { "check", "[postgres | redis | source | self | claude]", "ask the dependencies now, from here", ctl_check,
+      true },
+    { "alert-test", "", "post a test message to ALERT_WEBHOOK_URL", ctl_alert_test, true },
     { "verify", "CUSTOMER_ID [--json]", "compare one customer in the source, the tables and the population",
-      ctl_verify },
-    { "keys", "list | create | rotate | revoke", "manage API keys; patrond need not run", ctl_keys },
+      ctl_verify, true },
+    { "keys", "list | create | rotate | revoke", "manage API keys; patrond need not run", ctl_keys, true },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -47,7 +49,7 @@ static int usage(FILE *to, int status)
         else
             fprintf(to, "  %-10s %s\n  %-10s %-*s   %s\n", c->name, c->arguments, "", MIDDLE, "", c->doc);
     }
-    fprintf(to, "  -c FILE    the server's settings (default: " DEFAULT_FILE ", if there is one)\n"
+    fprintf(to, "  -c FILE    the server's settings (default: " SERVICE_SETTINGS ", if there is one)\n"
                 "  -i NAME    the server of the unit patrond@NAME\n");
     return status;
 }
@@ -72,7 +74,10 @@ static int run(const struct ctl_command *command, const char *path, const char *
     ctl.conf = conf_load_lenient(path, &ctl.problems, &warnings);
     if (ctl.conf == NULL)
         return ctl_fail(CTL_FAILED, "out of memory");
-    status = command->run(&ctl, argc, argv);
+    if (command->as_service && !service_become_user(ctl.conf->state_dir))
+        status = ctl_fail(CTL_FAILED, "cannot become the server's user: %s", strerror(errno));
+    else
+        status = command->run(&ctl, argc, argv);
     scoreboard_close(ctl.sb);
     conf_free(ctl.conf);
     buf_free(&ctl.problems);
@@ -80,40 +85,25 @@ static int run(const struct ctl_command *command, const char *path, const char *
     return status;
 }
 
-/* What the unit patrond@NAME gives its server; the settings file it reads. */
-static bool use_instance(const char *name, char path[PATH_MAX], char unit[NAME_MAX + 32])
-{
-    char dir[PATH_MAX];
-
-    if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL || strlen(name) > NAME_MAX - 5)
-        return false;
-    (void)snprintf(path, PATH_MAX, PATROND_SYSCONFDIR "/patrond/%s.conf", name);
-    (void)snprintf(unit, NAME_MAX + 32, "patrond@%s.service", name);
-    (void)snprintf(dir, sizeof(dir), "/run/patrond/%s", name);
-    if (setenv("RUN_DIR", dir, 1) != 0)
-        return false;
-    (void)snprintf(dir, sizeof(dir), "/var/lib/patrond/%s", name);
-    return setenv("STATE_DIR", dir, 1) == 0;
-}
-
 int main(int argc, char **argv)
 {
-    const char *path = access(DEFAULT_FILE, F_OK) == 0 ? DEFAULT_FILE : NULL;
+    const char *path = access(SERVICE_SETTINGS, F_OK) == 0 ? SERVICE_SETTINGS : NULL, *instance = NULL;
+    bool is_service = path != NULL;
     const struct ctl_command *command;
-    char instance[PATH_MAX], unit[NAME_MAX + 32] = "patrond.service";
+    struct service service;
     int option;
 
+    (void)service_of(NULL, &service);
     while ((option = getopt(argc, argv, "+c:i:h")) != -1) {
-        if (option == 'c')
-            path = optarg;
-        else if (option == 'i' && !use_instance(optarg, instance, unit))
-            return ctl_fail(CTL_USAGE, "no instance can be called %s", optarg);
-        else if (option == 'i')
-            path = instance;
-        else if (option == 'h')
+        if (option == 'h')
             return usage(stdout, CTL_OK);
-        else
+        if (option != 'c' && option != 'i')
             return usage(stderr, CTL_USAGE);
+        instance = option == 'i' ? optarg : NULL;
+        if (!service_of(instance, &service))
+            return ctl_fail(CTL_USAGE, "no instance can be called %s", optarg);
+        path = instance != NULL ? service.settings : optarg;
+        is_service = strcmp(path, service.settings) == 0;
     }
     if (optind >= argc)
         return usage(stderr, CTL_USAGE);
@@ -124,5 +114,7 @@ int main(int argc, char **argv)
     }
     log_init("patronctl", LOG_LEVEL_WARNING, false);
     metrics_init(NULL, 0);
-    return run(command, path, unit, argc - optind, argv + optind);
+    if (is_service && !service_enter(&service, instance))
+        return ctl_fail(CTL_FAILED, "out of memory");
+    return run(command, path, service.unit, argc - optind, argv + optind);
 }
