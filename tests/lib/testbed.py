@@ -14,10 +14,22 @@ TESTBED = str(TOP / "scripts/testbed")
 KEY = "q8Zr4Lk2Vn7Tb5Xw9c"
 
 
+def debian_root(*packages):
+    """A clean Debian in which `packages` can be installed without a network; skips where there can be none."""
+    made = subprocess.run([TOP / "scripts/debian-root", *packages], capture_output=True, text=True)
+    if made.returncode == 77:
+        pytest.skip(f"no clean Debian here: {made.stderr.strip()}")
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
 class Bed:
-    def __init__(self, directory):
+    port = 8000
+
+    def __init__(self, directory, root="/"):
+        """`root`: what it boots, this machine's own or another (debian_root)."""
         self.directory = str(directory)
-        booted = subprocess.run([TESTBED, "up", self.directory], capture_output=True, text=True)
+        booted = subprocess.run([TESTBED, "up", "-r", root, self.directory], capture_output=True, text=True)
         if booted.returncode != 0:
             pytest.skip(f"no systemd of its own here: {booted.stderr.strip()}")
         self.root = pathlib.Path(subprocess.run([TESTBED, "root", self.directory], capture_output=True, text=True,
@@ -34,6 +46,10 @@ class Bed:
         done = self.run(*command, timeout=timeout)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
+
+    def from_outside(self):
+        """The words before a command of this machine that is to run in the bed's network."""
+        return ["nsenter", f"--net={self.root.parent}/ns/net"]
 
     def install(self):
         """The program as it was built, its user, directories and catalog."""
@@ -71,9 +87,9 @@ class Bed:
                            every=0.1)
         return found[-1]
 
-    def get(self, path, *options, port=8000):
-        """curl inside: (status, body)."""
-        done = self.run("curl", "-s", "-m", "10", "-w", "\n%{http_code}", "-H", f"X-API-Key: {KEY}", *options,
-                        f"http://127.0.0.1:{port}{path}")
+    def get(self, path, *options, port=port):
+        """curl in its network: (status, body)."""
+        done = subprocess.run([*self.from_outside(), "curl", "-s", "-m", "10", "-w", "\n%{http_code}", "-H", f"X-API-Key: {KEY}",
+                               *options, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True)
         body, _, status = done.stdout.rpartition("\n")
         return int(status or 0), body

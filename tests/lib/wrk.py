@@ -8,9 +8,10 @@ from lib.wait import FACTOR
 class Wrk:
     """with Wrk(p) as w: ...; then w.requests, w.failed (answers that are not 2xx or 3xx) and w.lost (connections cut)."""
 
-    def __init__(self, patrond, path="/health/live", seconds=30, connections=64, headers=None):
+    def __init__(self, patrond, path="/health/live", seconds=30, connections=64, headers=None, through=()):
+        """`through`: words before the command (lib.testbed: Bed.from_outside)."""
         fields = [a for name, value in (headers or {}).items() for a in ("-H", f"{name}: {value}")]
-        self.command = ["wrk", "-t1", f"-c{connections}", f"-d{round(seconds * FACTOR)}", "--timeout", "15", *fields,
+        self.command = [*through, "wrk", "-t1", f"-c{connections}", f"-d{round(seconds * FACTOR)}", "--timeout", "15", *fields,
                         f"http://127.0.0.1:{patrond.port}{path}"]
         self.requests = self.failed = self.lost = None
 
