@@ -176,15 +176,15 @@ static void run_when_due(struct sync_state *state, uint64_t *not_before_ns)
 static void serve(struct sync_state *state, uint64_t *not_before_ns)
 {
     struct sb_mail_request request;
-    bool woken = state->wake;
 
-    state->wake = false;
-    if (sync_state_take_mail(state, &request))
+    if (sync_state_take_mail(state, &request)) {
         run(state, request, true);
-    else if (woken)
+    } else if (state->wake) {
+        state->wake = false;
         run(state, incremental(SB_BY_SIGNAL), false);
-    else
+    } else {
         run_when_due(state, not_before_ns);
+    }
 }
 
 /* Between runs: what other machines publish comes here, and what could not be written to disk before. */
@@ -202,8 +202,9 @@ static void refuse_for_other(struct sync_state *state)
     struct sb_mail_request request;
     struct sb_sync other;
 
+    bool taken = serving(state) && sync_state_other_running(state) && sync_state_take_mail(state, &request);
     state->wake = false;
-    if (!serving(state) || !sync_state_other_running(state) || !sync_state_take_mail(state, &request))
+    if (!taken)
         return;
     bool known = scoreboard_sync_read(state->proc->sb, &other) && other.running;
     scoreboard_mail_answer(state->proc->sb, SB_ANSWER_ALREADY_RUNNING, known ? other.run.run_id : 0);

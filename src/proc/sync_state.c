@@ -63,15 +63,18 @@ bool sync_state_take_mail(struct sync_state *s, struct sb_mail_request *request)
 {
     if (!scoreboard_mail_take(s->proc->sb, request))
         return false;
-    s->mail_ns = clock_mono_ns();
+    s->mail_ns = s->wake ? 0 : clock_mono_ns(); /* its signal has come, or comes yet */
+    s->wake = false;
     return true;
 }
 
-/* The signal that came with a request means nothing more once the request was taken. */
+/* The one signal that comes with a request means nothing more once the request was taken. */
 static bool drop_signal_of_mail(struct sync_state *s, uint64_t now)
 {
-    if (s->wake && s->mail_ns != 0 && now - s->mail_ns < MAIL_SIGNAL_NS)
+    if (s->wake && s->mail_ns != 0 && now - s->mail_ns < MAIL_SIGNAL_NS) {
         s->wake = false;
+        s->mail_ns = 0;
+    }
     return !s->wake;
 }
 

@@ -20,7 +20,7 @@ struct sync_state {
     bool wake;              /* USR1 was seen, and not because of a request that was taken already */
     bool database_down;     /* said so in the journal */
     uint64_t limit_ns;      /* of the work between runs that is under way */
-    uint64_t mail_ns;       /* when the last request was taken */
+    uint64_t mail_ns;       /* when a request was taken whose signal is still to come; 0: none */
     int64_t orphan_run_id;  /* the run that the process before us left when it died; 0: none */
     struct sb_run unbooked; /* an ended run that could not be entered in sync_runs; run_id 0: none */
     int watch_fd;           /* readable: there is something to do; -1: none */

@@ -680,9 +680,10 @@ def test_sync_command(syncing):
 
 def test_usr1_syncs_now(syncing):
     p = syncing()
+    assert p.ctl("sync", "--wait").returncode == 0  # which has a signal of its own
     p.signal(signal.SIGUSR1)
-    assert field(p.wait_event("sync_started"), "trigger") == "signal"
-    p.wait_event("sync_completed", timeout=20)
+    p.wait_event("sync_started", matching="trigger=signal")
+    p.wait_event("sync_completed", timeout=20, matching="trigger=signal")
 
 
 def test_sync_refuses_in_words(server):
