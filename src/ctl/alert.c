@@ -12,7 +12,7 @@ int ctl_alert_test(struct ctl *ctl, int argc, char **argv)
 
     (void)argv;
     if (argc > 1)
-        return ctl_fail(CTL_USAGE, "usage: patronctl alert-test");
+        return ctl_usage("alert-test");
     if (ctl->problems.len > 0) {
         fprintf(stderr, "%.*s", (int)ctl->problems.len, ctl->problems.data);
         return ctl_fail(CTL_CONFIG, "alert-test needs good settings");

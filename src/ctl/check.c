@@ -65,7 +65,7 @@ int ctl_check(struct ctl *ctl, int argc, char **argv)
     int status = CTL_OK;
 
     if (argc > 2 || (argc == 2 && one == NULL))
-        return ctl_fail(CTL_USAGE, "usage: patronctl check [postgres | redis | source | self | claude]");
+        return ctl_usage("check");
     if (ctl->problems.len > 0) {
         fprintf(stderr, "%.*s", (int)ctl->problems.len, ctl->problems.data);
         return ctl_fail(CTL_CONFIG, "the checks need good settings");

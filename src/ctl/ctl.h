@@ -39,6 +39,7 @@ struct ctl_command {
     const char *name, *arguments, *doc;
     int (*run)(struct ctl *ctl, int argc, char **argv); /* argv[0] is the command's name */
     bool as_service;                                    /* asks the dependencies, so as the server's user */
+    const char *more;                                   /* lines on the arguments; NULL: none */
 };
 
 /* Finds the running master by its lock, of whatever version; CTL_OK, or the exit status after saying why not. */
@@ -59,6 +60,9 @@ void ctl_print_processes(const struct scoreboard *sb);
 int ctl_print_json(const struct ctl *ctl, void (*write)(const struct ctl *ctl, struct buf *out));
 /* Says on stderr what went wrong ("patronctl: …") and answers `status`. */
 int ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says on stderr how a command is used; CTL_USAGE. */
+int ctl_usage(const char *command);
 
 int ctl_status(struct ctl *ctl, int argc, char **argv);
 int ctl_sync(struct ctl *ctl, int argc, char **argv);

@@ -228,7 +228,7 @@ int ctl_doctor(struct ctl *ctl, int argc, char **argv)
             json = true;
         } else {
             free(d);
-            return ctl_fail(CTL_USAGE, "usage: patronctl doctor [--fix] [--json]");
+            return ctl_usage("doctor");
         }
     }
     examine(d);

@@ -144,8 +144,7 @@ int ctl_incident(struct ctl *ctl, int argc, char **argv)
     int status;
 
     if (!read_arguments(argc, argv, clock_wall_us(), &since_us, &until_us))
-        return ctl_fail(CTL_USAGE, "usage: patronctl incident --since TIME [--until TIME]; "
-                                   "TIME: 2025-11-03T08:00:00Z, 2025-11-03, or how long ago: 90m, 2h, 3d");
+        return ctl_usage("incident");
     if (!incident_init(&incident, since_us, until_us))
         return ctl_fail(CTL_FAILED, "out of memory");
     status = read_journal(&incident, ctl->unit);

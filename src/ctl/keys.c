@@ -16,12 +16,6 @@
 #define MAX_JSON   (64 * 1024 * 1024)
 #define MAX_MEMORY 65536
 
-static const char usage[] =
-    "usage: patronctl keys list [--status active | expired | revoked] [--json]\n"
-    "       patronctl keys create NAME [--scopes read,write,admin] [--days N] [--rate N] [--notes TEXT]\n"
-    "       patronctl keys rotate ID [--grace SECONDS]\n"
-    "       patronctl keys revoke ID [--reason TEXT]";
-
 struct options {
     const char *subject; /* NAME or ID */
     bool json;
@@ -92,17 +86,17 @@ static int read_options(int argc, char **argv, const char *allowed, bool with_su
         if (argv[i][0] != '-' && with_subject && o->subject == NULL) {
             o->subject = argv[i];
         } else if (!is_allowed(argv[i], allowed)) {
-            return ctl_fail(CTL_USAGE, "%s is not expected here\n%s", argv[i], usage);
+            return ctl_fail(CTL_USAGE, "%s is not expected here; patronctl keys --help", argv[i]);
         } else if (strcmp(argv[i], "--json") == 0) {
             o->json = true;
         } else if (i + 1 == argc || !read_option(argv[i], argv[i + 1], o)) {
-            return ctl_fail(CTL_USAGE, "%s: no value that it can take\n%s", argv[i], usage);
+            return ctl_fail(CTL_USAGE, "%s: no value that it can take; patronctl keys --help", argv[i]);
         } else {
             i++;
         }
     }
     if (with_subject && o->subject == NULL)
-        return ctl_fail(CTL_USAGE, "%s", usage);
+        return ctl_usage("keys");
     return CTL_OK;
 }
 
@@ -339,5 +333,5 @@ int ctl_keys(struct ctl *ctl, int argc, char **argv)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(ctl, argc, argv);
     }
-    return ctl_fail(CTL_USAGE, "%s", usage);
+    return ctl_usage("keys");
 }

@@ -1,7 +1,10 @@
 /*
  * patronctl: the command line and the table of commands.
  */
+#include "config.h"
+
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,25 +19,32 @@
 #define MAX_TEXT 65536
 #define MIDDLE   36 /* columns of the arguments in the list of commands, which bash completion reads */
 
+static const char keys_more[] = "  list [--status active | expired | revoked] [--json]\n"
+                                "  create NAME [--scopes read,write,admin] [--days N] [--rate N] [--notes TEXT]\n"
+                                "  rotate ID [--grace SECONDS]\n"
+                                "  revoke ID [--reason TEXT]\n";
+static const char time_more[] = "  TIME is 2025-11-03T08:00:00Z, 2025-11-03, or how long ago: 90m, 2h, 3d\n";
+static const char limit_more[] = "  --limit is for a dry run; a DAY is 2025-11-03\n";
+
 static const struct ctl_command commands[] = {
-    { "status", "[--json]", "show processes, dependencies and the sync", ctl_status, false },
-    { "workers", "[+1 | -1 | --json]", "show the processes; one worker more or fewer", ctl_workers, false },
-    { "top", "[-d SECONDS] [-n PICTURES]", "show the server live", ctl_top, false },
+    { "status", "[--json]", "show processes, dependencies and the sync", ctl_status, false, NULL },
+    { "workers", "[+1 | -1 | --json]", "show the processes; one worker more or fewer", ctl_workers, false, NULL },
+    { "top", "[-d SECONDS] [-n PICTURES]", "show the server live", ctl_top, false, NULL },
     { "sync", "[--full | --dry-run] [--start DAY] [--end DAY] [--limit ROWS] [--wait]",
-      "start a sync run, with --wait until it has ended", ctl_sync, false },
-    { "reload", "", "read the settings again and wait for the outcome", ctl_reload, false },
-    { "upgrade", "", "execute the installed patrond in place and wait for the outcome", ctl_upgrade, false },
-    { "stop", "", "drain, stop, and wait for the end", ctl_stop, false },
-    { "models", "[--json]", "show the last fit of the models and how good it was", ctl_models, true },
-    { "doctor", "[--fix] [--json]", "walk the runbook: every check, cause and remedy", ctl_doctor, true },
+      "start a sync run, with --wait until it has ended", ctl_sync, false, limit_more },
+    { "reload", "", "read the settings again and wait for the outcome", ctl_reload, false, NULL },
+    { "upgrade", "", "execute the installed patrond in place and wait for the outcome", ctl_upgrade, false, NULL },
+    { "stop", "", "drain, stop, and wait for the end", ctl_stop, false, NULL },
+    { "models", "[--json]", "show the last fit of the models and how good it was", ctl_models, true, NULL },
+    { "doctor", "[--fix] [--json]", "walk the runbook: every check, cause and remedy", ctl_doctor, true, NULL },
     { "incident", "--since TIME [--until TIME]", "write the document for the review of an incident", ctl_incident,
-      false },
-    { "check", "[postgres | redis | source | self | claude]", "ask the dependencies now, from here", ctl_check,
-      true },
-    { "alert-test", "", "post a test message to ALERT_WEBHOOK_URL", ctl_alert_test, true },
+      false, time_more },
+    { "check", "[postgres | redis | source | self | claude]", "ask the dependencies now, from here", ctl_check, true,
+      NULL },
+    { "alert-test", "", "post a test message to ALERT_WEBHOOK_URL", ctl_alert_test, true, NULL },
     { "verify", "CUSTOMER_ID [--json]", "compare one customer in the source, the tables and the population",
-      ctl_verify, true },
-    { "keys", "list | create | rotate | revoke", "manage API keys; patrond need not run", ctl_keys, true },
+      ctl_verify, true, NULL },
+    { "keys", "list | create | rotate | revoke", "manage API keys; patrond need not run", ctl_keys, true, keys_more },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -50,7 +60,9 @@ static int usage(FILE *to, int status)
             fprintf(to, "  %-10s %s\n  %-10s %-*s   %s\n", c->name, c->arguments, "", MIDDLE, "", c->doc);
     }
     fprintf(to, "  -c FILE    the server's settings (default: " SERVICE_SETTINGS ", if there is one)\n"
-                "  -i NAME    the server of the unit patrond@NAME\n");
+                "  -i NAME    the server of the unit patrond@NAME\n"
+                "  -V         print the version and exit\n"
+                "patronctl COMMAND --help says more of a command; see patronctl(1).\n");
     return status;
 }
 
@@ -61,6 +73,31 @@ static const struct ctl_command *find(const char *name)
             return &commands[i];
     }
     return NULL;
+}
+
+static void describe(FILE *to, const struct ctl_command *c)
+{
+    fprintf(to, "usage: patronctl %s%s%s\n%s", c->name, c->arguments[0] != '\0' ? " " : "", c->arguments,
+            c->more != NULL ? c->more : "");
+}
+
+int ctl_usage(const char *command)
+{
+    fputs("patronctl: ", stderr);
+    describe(stderr, find(command));
+    return CTL_USAGE;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    return argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+}
+
+static int help(const struct ctl_command *c)
+{
+    describe(stdout, c);
+    printf("%s\n", c->doc);
+    return CTL_OK;
 }
 
 static int run(const struct ctl_command *command, const char *path, const char *unit, int argc, char **argv)
@@ -87,6 +124,9 @@ static int run(const struct ctl_command *command, const char *path, const char *
 
 int main(int argc, char **argv)
 {
+    static const struct option options[] = { { "help", no_argument, NULL, 'h' },
+                                             { "version", no_argument, NULL, 'V' },
+                                             { NULL, 0, NULL, 0 } };
     const char *path = access(SERVICE_SETTINGS, F_OK) == 0 ? SERVICE_SETTINGS : NULL, *instance = NULL;
     bool is_service = path != NULL;
     const struct ctl_command *command;
@@ -94,9 +134,11 @@ int main(int argc, char **argv)
     int option;
 
     (void)service_of(NULL, &service);
-    while ((option = getopt(argc, argv, "+c:i:h")) != -1) {
+    while ((option = getopt_long(argc, argv, "+c:i:hV", options, NULL)) != -1) {
         if (option == 'h')
             return usage(stdout, CTL_OK);
+        if (option == 'V')
+            return puts("patronctl " PACKAGE_VERSION) >= 0 ? CTL_OK : CTL_FAILED;
         if (option != 'c' && option != 'i')
             return usage(stderr, CTL_USAGE);
         instance = option == 'i' ? optarg : NULL;
@@ -112,6 +154,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "patronctl: no command %s\n", argv[optind]);
         return usage(stderr, CTL_USAGE);
     }
+    if (asks_for_help(argc - optind, argv + optind))
+        return help(command);
     log_init("patronctl", LOG_LEVEL_WARNING, false);
     metrics_init(NULL, 0);
     if (is_service && !service_enter(&service, instance))

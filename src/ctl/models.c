@@ -180,7 +180,7 @@ int ctl_models(struct ctl *ctl, int argc, char **argv)
     PGresult *r = NULL;
 
     if (argc > 1 && !json)
-        return ctl_fail(CTL_USAGE, "usage: patronctl models [--json]");
+        return ctl_usage("models");
     if (ctl->conf->database_url[0] == '\0')
         return ctl_fail(CTL_CONFIG, "DATABASE_URL is not set, or not readable from here");
     int status = read_last(ctl, &r);

@@ -84,7 +84,7 @@ int ctl_status(struct ctl *ctl, int argc, char **argv)
     int status;
 
     if (argc > 1 && !json)
-        return ctl_fail(CTL_USAGE, "usage: patronctl status [--json]");
+        return ctl_usage("status");
     status = ctl_attach(ctl, false);
     if (status != CTL_OK)
         return status;

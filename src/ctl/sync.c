@@ -9,7 +9,6 @@
 
 #define ANSWER_S 15 /* for the box to be free, and for the answer */
 
-#define USAGE     "usage: patronctl sync [--full | --dry-run [--limit ROWS]] [--start DAY] [--end DAY] [--wait]"
 #define MOST_ROWS 10000000
 
 struct options {
@@ -158,7 +157,7 @@ int ctl_sync(struct ctl *ctl, int argc, char **argv)
     int status;
 
     if (!read_options(argc, argv, &o))
-        return ctl_fail(CTL_USAGE, USAGE);
+        return ctl_usage("sync");
     status = ctl_attach(ctl, true);
     if (status != CTL_OK)
         return status;

@@ -200,7 +200,7 @@ int ctl_top(struct ctl *ctl, int argc, char **argv)
     int status;
 
     if (!read_arguments(argc, argv, &seconds, &pictures))
-        return ctl_fail(CTL_USAGE, "usage: patronctl top [-d SECONDS] [-n PICTURES]");
+        return ctl_usage("top");
     status = ctl_attach(ctl, false);
     if (status != CTL_OK)
         return status;

@@ -323,7 +323,7 @@ int ctl_verify(struct ctl *ctl, int argc, char **argv)
     struct verify v;
 
     if ((argc != 2 && !json) || !str_to_i64(str_from(argv[1]), &customer_id))
-        return ctl_fail(CTL_USAGE, "usage: patronctl verify CUSTOMER_ID [--json]");
+        return ctl_usage("verify");
     if (ctl->problems.len > 0) {
         fprintf(stderr, "%.*s", (int)ctl->problems.len, ctl->problems.data);
         return ctl_fail(CTL_CONFIG, "verify needs good settings");

@@ -51,7 +51,7 @@ int ctl_workers(struct ctl *ctl, int argc, char **argv)
     int status;
 
     if (argc > 2 || (argc == 2 && !more && !fewer && !json))
-        return ctl_fail(CTL_USAGE, "usage: patronctl workers [+1 | -1 | --json]");
+        return ctl_usage("workers");
     status = ctl_attach(ctl, false);
     if (status != CTL_OK)
         return status;

@@ -3,6 +3,7 @@
  */
 #include "config.h"
 
+#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,10 +199,13 @@ static int serve(int argc, char **argv, const char *path, enum mode mode)
 int main(int argc, char **argv)
 {
     const char *path = access(DEFAULT_FILE, F_OK) == 0 ? DEFAULT_FILE : NULL;
+    static const struct option options[] = { { "help", no_argument, NULL, 'h' },
+                                             { "version", no_argument, NULL, 'V' },
+                                             { NULL, 0, NULL, 0 } };
     enum mode mode = MODE_RUN;
     int option;
 
-    while ((option = getopt(argc, argv, "c:rtTVh")) != -1) {
+    while ((option = getopt_long(argc, argv, "c:rtTVh", options, NULL)) != -1) {
         switch (option) {
         case 'c':
             path = optarg;

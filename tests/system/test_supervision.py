@@ -130,12 +130,22 @@ def test_usage(patrond_factory):
     p = patrond_factory(DATABASE_URL="postgresql://x@y/z")
     assert p.run("-Z").returncode == 2
     assert p.run("rubbish").returncode == 2
-    assert re.match(r"patrond \d+\.\d+\.\d+\n", p.run("-V").stdout)
+    for option in ("-V", "--version"):
+        assert re.match(r"patrond \d+\.\d+\.\d+\n", p.run(option).stdout)
+        assert re.fullmatch(r"patronctl \d+\.\d+\.\d+\n", p.ctl(option).stdout)
+    assert p.run("--help").returncode == 0 and p.run("--help").stdout == p.run("-h").stdout
     assert p.ctl("frobnicate").returncode == 2
     assert p.ctl().returncode == 2
     assert p.ctl("status", "--xml").returncode == 2
     assert p.ctl("status").returncode == 3
     assert p.ctl("stop").returncode == 3
+    commands = re.findall(r"^  ([a-z]\S*) ", p.ctl("--help").stdout, re.M)
+    assert len(commands) > 10
+    for command in commands:
+        told = p.ctl(command, "--help")
+        assert told.returncode == 0 and told.stdout.startswith(f"usage: patronctl {command}"), told
+        wrong = p.ctl(command, "--xml")
+        assert wrong.returncode == 2 and "patronctl" in wrong.stderr, wrong
 
 
 # Starting.
