@@ -26,7 +26,7 @@ def test_every_command_is_in_the_manual():
 
 def test_every_option_is_in_the_manual():
     for source, page in [("src/proc/main.c", "man/patrond.8"), ("src/ctl/main.c", "man/patronctl.1")]:
-        letters = set(re.search(r'getopt\(argc, argv, "\+?([\w:]+)"', read(source)).group(1)) - set(":h")
+        letters = set(re.search(r'getopt_long\(argc, argv, "\+?([\w:]+)"', read(source)).group(1)) - set(":h")
         assert letters and all(re.search(rf"\bFl [\w| ]*\b{letter}\b", read(page)) for letter in letters), page
 
 
