@@ -216,12 +216,14 @@ void pool_lose(struct pool_conn *c, const struct pg_error *why)
 static void on_ready(void *arg)
 {
     struct pool_conn *c = arg;
+    struct pgpool *p = c->pool;
 
+    c->retiring = p->trial && p->waiting_count == 0 && any_healthy(p); /* a mere trial: leaves the slot to others */
     c->ready = true;
-    c->idle_ns = c->opened_ns = pool_now(c->pool);
-    c->pool->trial = false;
-    tell_recovered(c->pool);
-    pool_schedule(c->pool);
+    c->idle_ns = c->opened_ns = pool_now(p);
+    p->trial = false;
+    tell_recovered(p);
+    pool_schedule(p);
 }
 
 static void on_lost(const struct pg_error *why, void *arg)
