@@ -1,5 +1,5 @@
 """The PostgreSQL pool against real servers: correct, bounded, never blocking, and back by itself."""
-import os
+import contextlib
 import pathlib
 import tempfile
 import time
@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from lib.pgclient import PgClient
-from lib.servers import Postgres
+from lib.servers import Postgres, private
 from lib.wait import FACTOR, wait_until
 
 PAUSE_MS = 100 * FACTOR  # a turn of the loop never takes longer
@@ -281,32 +281,45 @@ def test_terminated_write_is_not_repeated(client, database):
     assert c.answer(order)["unavailable"] == 1
 
 
-def test_too_many_connections(client):
-    with tempfile.TemporaryDirectory(prefix="patrond-pg-") as name:
-        os.chmod(name, 0o755)
-        server = Postgres(pathlib.Path(name) / "pg", max_connections=8, superuser_reserved_connections=0)
-        server.start()
-        held = []
-        try:
-            c = client(server.url())
+@pytest.fixture
+def small_server():
+    with private(Postgres, max_connections=8, superuser_reserved_connections=0) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def all_slots_taken(server):
+    """Others have what is free."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(psycopg2.OperationalError):
             while True:
-                try:
-                    held.append(psycopg2.connect(server.url(), connect_timeout=5))
-                except psycopg2.OperationalError:
-                    break
-            done = c.ask("one echo 1")
-            assert done["unavailable"] == 1 and done["elapsed_ms"] < 1000 * FACTOR, done
-            (event,) = c.events("db_connection_failed")
-            assert event["sqlstate"] == "53300"
-            assert "max_connections" in event["message"] and "DB_POOL_SIZE + DB_MAX_OVERFLOW (50)" in event["message"]
-            while held:
-                held.pop().close()
-            ask_until(c, "one echo 1", "ok", 10)
-            assert len(c.events("db_connection_failed")) == 1 and len(c.events("db_recovered")) == 1
-        finally:
-            for connection in held:
-                connection.close()
-            server.stop()
+                held.callback(psycopg2.connect(server.url(), connect_timeout=5).close)
+        yield
+
+
+def test_too_many_connections(client, small_server):
+    c = client(small_server.url())
+    with all_slots_taken(small_server):
+        done = c.ask("one echo 1")
+        assert done["unavailable"] == 1 and done["elapsed_ms"] < 1000 * FACTOR, done
+        (event,) = c.events("db_connection_failed")
+        assert event["sqlstate"] == "53300"
+        assert "max_connections" in event["message"] and "DB_POOL_SIZE + DB_MAX_OVERFLOW (50)" in event["message"]
+    ask_until(c, "one echo 1", "ok", 10)
+    assert len(c.events("db_connection_failed")) == 1 and len(c.events("db_recovered")) == 1
+
+
+def test_slots_are_left_to_others(client, small_server):
+    """With no slot left the pool gives back what it does not need, and keeps none of it for having tried."""
+    c = client(small_server.url())
+    long = [c.send("one sleep 1") for _ in range(3)]
+    wait_until(lambda: c.stat()["busy"] == 3, 5, "three busy connections")
+    with all_slots_taken(small_server):
+        long.append(c.send("one sleep 1"))
+        wait_until(lambda: c.events("db_connection_failed"), 5, "no slot for a fourth")
+        assert all(c.answer(o)["ok"] == 1 for o in long)
+        wait_until(lambda: c.events("db_recovered"), 10, "a slot found free")
+        wait_until(lambda: c.stat()["open"] == 1, 5, "a single connection")
 
 
 def test_wrong_user(client, own_postgres):
