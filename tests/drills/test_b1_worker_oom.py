@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from lib.drill import field, seen
 from lib.memory import inside, memory_group
 from lib.patrond import Load
 from lib.wait import FACTOR, wait_until
@@ -52,7 +53,7 @@ def fill(p):
             s.close()
 
 
-def test_killed_worker_is_named_and_replaced(limited):
+def test_killed_worker_is_named_and_replaced(limited, record_property):
     p = limited
     with Load(p.port, ["/health/live"], {}, clients=4) as l:
         l.wait_requests(50)
@@ -69,3 +70,5 @@ def test_killed_worker_is_named_and_replaced(limited):
     assert len(l.failures) <= 4 * deaths, l.failures  # at most one of each client for each death
     assert p.process.poll() is None and p.get("/health/live").status == 200
     assert not p.events("worker_crashed")
+    seen(record_property, f"worker_oom_killed with peak_rss_bytes={field(line, 'peak_rss_bytes')}, doing=\"{field(line, 'doing')}\","
+         f" killed {deaths} time(s); {l.good} requests, {len(l.failures)} of a killed worker failed", took)

@@ -11,6 +11,7 @@ import subprocess
 import psycopg2
 import pytest
 
+from lib.drill import seen
 from lib.memory import inside, memory_group
 from lib.patrond import Load
 from lib.wait import wait_until
@@ -89,7 +90,7 @@ def batches(p, number):
     return max(int(re.search(r" batch=(\d+)", l).group(1)) for l in p.events("sync_progress") if f" run_id={number} " in l)
 
 
-def test_sync_dies_first_and_comes_back_smaller(limited):
+def test_sync_dies_first_and_comes_back_smaller(limited, record_property):
     p = limited
     workers = p.workers()
     wait_until(lambda: p.post("/admin/sync-sales?mode=dry-run").status == 202, 20, "the sync ready", every=0.2)
@@ -109,3 +110,5 @@ def test_sync_dies_first_and_comes_back_smaller(limited):
     assert batches(p, after["run_id"]) > 2  # a batch of LINES rows and the end
     assert l.failures == [] and p.workers() == workers
     assert len(p.events("worker_oom_killed")) == 1 and p.process.poll() is None
+    seen(record_property, f"the kernel took the sync, no worker: sync_failed reason=memory; {l.good} requests, 0 failed; the next run"
+         f" read all {LINES} rows in {batches(p, after['run_id'])} batches instead of one", after["duration_seconds"])
