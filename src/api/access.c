@@ -71,10 +71,25 @@ static struct str redacted_query(struct api_request *q)
     return out->failed ? STR_NONE : buf_str(out);
 }
 
+_Static_assert(METRICS_MAX_ROUTES <= SB_ENDPOINTS, "every endpoint needs its place in a slot");
+
+/* This process alone writes its slot. */
+static void count_in_progress(struct api_request *q, bool begins)
+{
+    _Atomic uint32_t *n = &q->api->env.slot->in_progress[q->endpoint];
+    uint32_t now = atomic_load_explicit(n, memory_order_relaxed);
+
+    if (q->counted == begins)
+        return;
+    q->counted = begins;
+    atomic_store_explicit(n, begins ? now + 1 : now - 1, memory_order_relaxed);
+}
+
 void access_started(struct api_request *q)
 {
     struct fields f;
 
+    count_in_progress(q, true);
     if (!event_enabled(EVENT_REQUEST_STARTED))
         return;
     add_context(&f, q);
@@ -150,6 +165,7 @@ void access_ended(struct api_request *q, enum http_end end, int status, size_t b
     uint64_t suppressed = 0;
     struct fields f;
 
+    count_in_progress(q, false);
     if (status == 0) /* the client left before an answer */
         return;
     metrics_add(METRIC_HTTP_REQUESTS, method, q->endpoint, status_class(status), 1);

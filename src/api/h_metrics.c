@@ -194,11 +194,14 @@ static void render_connections(struct buf *out, const struct scrape *s)
 
 static void render_in_progress(struct buf *out, const struct scrape *s)
 {
-    int64_t sum = 0;
+    for (unsigned endpoint = 0; endpoint < metrics_dim_size(METRICS_DIM_ROUTE); endpoint++) {
+        uint64_t sum = 0;
 
-    for (unsigned i = 0; i < s->tally.count; i++)
-        sum += s->tally.processes[i].in_flight;
-    metrics_render_value(out, METRIC_HTTP_IN_PROGRESS, "all", (double)sum);
+        for (unsigned i = 0; i < SB_SLOTS; i++)
+            sum += atomic_load_explicit(&s->sb->slots[i].in_progress[endpoint], memory_order_relaxed);
+        metrics_render_value(out, METRIC_HTTP_IN_PROGRESS, metrics_dim_value(METRICS_DIM_ROUTE, endpoint),
+                             (double)sum);
+    }
 }
 
 static void render_hit_rates(struct buf *out, const struct scrape *s)

@@ -41,6 +41,7 @@ struct api_request {
     const struct json *rpc_id; /* of the message a POST /mcp brought; NULL: none, or not read */
     const char *error_code;    /* of the answer, for the log; NULL: no error */
     const char *client;        /* its address in words; NULL: not asked for yet */
+    bool counted;              /* among those in progress */
     bool answered;
     bool shed;                             /* refused for too much work: one event tells of many */
     void (*cancel)(struct api_request *q); /* of a handler that answers later */

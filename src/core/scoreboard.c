@@ -47,6 +47,8 @@ static void slot_clear(struct sb_slot *slot)
     atomic_store(&slot->pg_waiting, 0);
     atomic_store(&slot->handling, 0);
     atomic_store(&slot->draining_wanted, SB_RECYCLE_NONE);
+    for (unsigned i = 0; i < SB_ENDPOINTS; i++)
+        atomic_store(&slot->in_progress[i], 0);
 }
 
 struct sb_slot *scoreboard_assign(struct scoreboard *sb, enum sb_role role, uint32_t index, uint32_t generation)

@@ -28,11 +28,12 @@
 
 #define SB_MAGIC 0x31444e4f52544150ULL /* "PATROND1" */
 #ifndef SB_LAYOUT
-#define SB_LAYOUT 11 /* raised with every change of the structs below */
+#define SB_LAYOUT 12 /* raised with every change of the structs below */
 #endif
 #define SB_SLOTS     160
 #define SB_COUNTERS  12288
 #define SB_MAX_INDEX 64
+#define SB_ENDPOINTS 64
 #define SB_TEXT      128
 #define SB_RUNS      20
 
@@ -88,6 +89,7 @@ struct sb_slot {
     _Atomic uint32_t ai_calls;        /* worker: questions at Claude now */
     _Atomic uint32_t handling;        /* worker: 1 + METRICS_DIM_ROUTE of the handler that runs now; 0: none */
     _Atomic uint32_t draining_wanted; /* worker asks for its replacement: enum sb_recycle */
+    _Atomic uint32_t in_progress[SB_ENDPOINTS];          /* worker: requests by METRICS_DIM_ROUTE */
     _Alignas(64) _Atomic uint64_t counters[SB_COUNTERS]; /* laid out by core/metrics */
 };
 
