@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lib.testbed import BUILD, KEY, Bed
+from lib.testbed import KEY, configure, installed_bed
 from lib.wait import FACTOR, wait_until
 
 pytestmark = pytest.mark.drill
@@ -20,27 +20,15 @@ UNIT = "patrond.service"
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory):
-    bed = Bed(tmp_path_factory.mktemp("bed") / "state")
-    try:
-        bed.install()
-        bed.conf = f"{bed.path('sysconfdir')}/patrond/patrond.conf"
+    with installed_bed(tmp_path_factory.mktemp("bed") / "state") as bed:
         bed.sbin = bed.path("sbindir")
-        bed.write("/etc/credstore/patrond.ADMIN_KEY", KEY + "\n", 0o600)
-        bed.write("/etc/credstore/patrond.DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", 0o600)
         yield bed
-    finally:
-        bed.down()
-
-
-def settings(bed, **values):
-    known = {"WORKERS": 2, "ENABLE_SALES_SYNC": "false", "ENVIRONMENT": "test", **values}
-    bed.write(bed.conf, "".join(f"{k} = {v}\n" for k, v in known.items() if v is not None))
 
 
 @pytest.fixture
 def service(bed):
     """The running service, freshly started; a stopped one afterwards."""
-    settings(bed)
+    configure(bed)
     bed.out("systemctl", "restart", UNIT)
     yield bed
     bed.run("systemctl", "stop", "patrond.socket", UNIT)
@@ -110,7 +98,7 @@ def test_instances_beside_one_another(service):
 # C1, C3.
 
 def test_unusable_settings_are_not_tried_again(service):
-    settings(service, WORKERS="many", NO_SUCH="1")
+    configure(service, WORKERS="many", NO_SUCH="1")
     done = service.run("systemctl", "restart", UNIT)
     assert done.returncode != 0
     assert service.show(UNIT, "ActiveState") == "failed" and service.show(UNIT, "ExecMainStatus") == "78"
@@ -121,12 +109,12 @@ def test_unusable_settings_are_not_tried_again(service):
 
 def test_refused_reload_fails_and_changes_nothing(service):
     before = workers(service)
-    settings(service, NO_SUCH="1")
+    configure(service, NO_SUCH="1")
     done = service.run("systemctl", "reload", UNIT)
     assert done.returncode != 0
     assert workers(service) == before and service.show(UNIT, "ActiveState") == "active" and ready(service)
     assert "NO_SUCH" in service.wait_event("reload_failed")["ERROR"]
-    settings(service, SLOW_REQUEST_MS=777)
+    configure(service, SLOW_REQUEST_MS=777)
     service.out("systemctl", "reload", UNIT)
     assert service.wait_event("reloaded")["CHANGED"] == "SLOW_REQUEST_MS"
     assert service.show(UNIT, "StatusText").startswith("serving generation 2")
@@ -148,7 +136,7 @@ def test_journal_explains_every_event(service):
 # B1.
 
 def test_worker_killed_for_memory_leaves_the_unit_up(service):
-    settings(service, MAX_BODY_BYTES=6 << 20, WORKER_MAX_RSS_MB=0)
+    configure(service, MAX_BODY_BYTES=6 << 20, WORKER_MAX_RSS_MB=0)
     drop_in(service, "MemoryMax=96M\nMemorySwapMax=0")
     service.out("systemctl", "restart", UNIT)
     pid = master(service)
@@ -199,23 +187,6 @@ def test_socket_unit_bridges_a_killed_master(service):
     answers = [service.get("/health/live")[0] for _ in range(3)]
     assert answers == [200, 200, 200], answers
     assert time.monotonic() - began < 4 * FACTOR
-
-
-# N1.
-
-def test_review_document_of_an_incident(service):
-    pid = workers(service)[0]
-    service.out("kill", "-SEGV", str(pid))
-    service.wait_event("worker_crashed")
-    settings(service, NO_SUCH="1")
-    service.run("patronctl", "reload")
-    text = service.out("patronctl", "incident", "--since", "10m")
-    assert text.startswith("# Incident review: patrond.service on ")
-    assert re.search(r"\| \S+Z \| worker_crashed \| worker \d \(pid \d+\) crashed with SIGSEGV", text)
-    assert "| reload_failed |" in text and "- database: down or degraded for " in text
-    assert re.search(r"- \d+ requests answered, \d+ of them with 5xx|measured nothing", text)
-    assert "## Root cause" in text and "## Action items" in text
-    assert service.run("patronctl", "incident", "--since", "never").returncode == 2
 
 
 # D1, D2.

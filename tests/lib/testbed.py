@@ -1,4 +1,5 @@
 """A systemd of its own (scripts/testbed) with patrond installed in it as `make install` does."""
+import contextlib
 import json
 import os
 import pathlib
@@ -93,3 +94,23 @@ class Bed:
                                *options, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True)
         body, _, status = done.stdout.rpartition("\n")
         return int(status or 0), body
+
+
+@contextlib.contextmanager
+def installed_bed(directory):
+    """A bed with patrond installed, its key and a database that is not there in the credential store; nothing runs."""
+    bed = Bed(directory)
+    try:
+        bed.install()
+        bed.conf = f"{bed.path('sysconfdir')}/patrond/patrond.conf"
+        bed.write("/etc/credstore/patrond.ADMIN_KEY", KEY + "\n", 0o600)
+        bed.write("/etc/credstore/patrond.DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", 0o600)
+        yield bed
+    finally:
+        bed.down()
+
+
+def configure(bed, **values):
+    """Writes the settings of patrond.service; does not start it."""
+    known = {"WORKERS": 2, "ENABLE_SALES_SYNC": "false", "ENVIRONMENT": "test", **values}
+    bed.write(bed.conf, "".join(f"{k} = {v}\n" for k, v in known.items() if v is not None))
