@@ -1,3 +1,6 @@
+/*
+ * csv: a cursor over the bytes, field by field. Whatever goes wrong ends in the first physical line alone.
+ */
 #include "proc/csv.h"
 
 #include <string.h>
