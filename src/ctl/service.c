@@ -1,6 +1,3 @@
-/*
- * service: see the header. Nothing is undone: a command ends soon.
- */
 #include "ctl/service.h"
 
 #include <errno.h>

@@ -1,6 +1,3 @@
-/*
- * csv: a cursor over the bytes, field by field. Whatever goes wrong ends in the first physical line alone.
- */
 #include "proc/csv.h"
 
 #include <string.h>

@@ -1,6 +1,3 @@
-/*
- * source: the table of the thirty columns, and what all sources check alike: ranges, days, values.
- */
 #include "proc/source.h"
 
 #include <stdio.h>

@@ -1,7 +1,3 @@
-/*
- * source_csv_input: plain files are read, gzip ones inflated, into one buffer; the end is the end of the stream and
- * of the file both.
- */
 #include "proc/source_csv_input.h"
 
 #include <dirent.h>

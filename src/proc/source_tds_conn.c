@@ -1,7 +1,3 @@
-/*
- * source_tds_conn: the process's one connection; its handlers find it in a static pointer, as db-lib has no argument
- * to give them. No message of the server goes further than the problem it is turned into.
- */
 #include "proc/source_tds_conn.h"
 
 #include <errno.h>

@@ -1,6 +1,3 @@
-/*
- * source_tds_error: the table of errors, and the words made from it. The worst problem of a statement stays.
- */
 #include "proc/source_tds_error.h"
 
 #include <stdio.h>

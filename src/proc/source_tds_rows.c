@@ -1,6 +1,3 @@
-/*
- * source_tds_rows: cells point into one text by offset, as the text moves while it grows.
- */
 #include "proc/source_tds_rows.h"
 
 #include <stdlib.h>

@@ -1,6 +1,3 @@
-/*
- * source_tds_schema: columns go by name, whatever their order; one that is missing or of another type is named.
- */
 #include "proc/source_tds_schema.h"
 
 #include <stdio.h>

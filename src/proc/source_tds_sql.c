@@ -1,6 +1,3 @@
-/*
- * source_tds_sql: conditions are added one by one, the first by WHERE, the others by AND.
- */
 #include "proc/source_tds_sql.h"
 
 #include <stdio.h>

@@ -1,6 +1,3 @@
-/*
- * source_tds_target: what a name may consist of is a list of characters, not a list of exceptions.
- */
 #include "proc/source_tds_target.h"
 
 #include <string.h>

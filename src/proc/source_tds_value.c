@@ -1,6 +1,3 @@
-/*
- * source_tds_value: one switch over the server's types; what is not in it fits no column.
- */
 #include "proc/source_tds_value.h"
 
 #include <stdio.h>

@@ -1,6 +1,3 @@
-/*
- * sync_books: one statement a change. What can't be written does not end a run; its outcome is kept until it can.
- */
 #include "proc/sync_books.h"
 
 #include <stdio.h>

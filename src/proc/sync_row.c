@@ -1,6 +1,3 @@
-/*
- * sync_row: the hash is taken over the text that goes to PostgreSQL.
- */
 #include "proc/sync_row.h"
 
 #include <stdio.h>

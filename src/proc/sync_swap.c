@@ -1,7 +1,3 @@
-/*
- * sync_swap: names in PostgreSQL's catalog tell what hangs on a table; the indexes are built under other names and
- * renamed with it.
- */
 #include "proc/sync_swap.h"
 
 #include <stdio.h>

@@ -1,6 +1,3 @@
-/*
- * population_fixture: row i is drawn from the seed and i, so a test need not keep what it wrote.
- */
 #include "population_fixture.h"
 
 #include <dirent.h>
