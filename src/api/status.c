@@ -49,9 +49,55 @@ static const char *class_of(enum sb_health state)
     }
 }
 
+/* A sign before the word, for those who do not see the colours. */
+static const char *sign_of(enum sb_health state)
+{
+    switch (state) {
+    case SB_HEALTH_UP:
+        return "●";
+    case SB_HEALTH_DEGRADED:
+        return "▲";
+    case SB_HEALTH_DOWN:
+        return "✕";
+    default:
+        return "○";
+    }
+}
+
 static const char *state_word(enum sb_health state)
 {
     return state == SB_HEALTH_NOT_CONFIGURED ? "not configured" : sb_health_name(state);
+}
+
+/* Components in the words of people, and what they notice when one ails. */
+static const struct {
+    const char *label, *effect;
+} components[HEALTH_COMPONENTS] = {
+    [HEALTH_API] = { "API", "Some requests are not answered." },
+    [HEALTH_MCP_SERVER] = { "MCP server", "Tools have no data to answer from." },
+    [HEALTH_DATABASE] = { "PostgreSQL",
+                          "Order history and product analyses are answered from the cache, or not at all; "
+                          "everything else goes on." },
+    [HEALTH_CACHE] = { "Redis", "The same answers, some of them slower." },
+    [HEALTH_SOURCE] = { "Sales source", "No new sales arrive; what is there is served." },
+    [HEALTH_AI] = { "Claude", "Questions are answered by rules." },
+    [HEALTH_SYNC] = { "Sync", "The data are those of the last sync that succeeded." },
+};
+
+static const char *error_words(enum sb_error e)
+{
+    static const char *const words[SB_ERROR_COUNT] = {
+        [SB_ERROR_NONE] = NULL,
+        [SB_ERROR_CONNECT_TIMEOUT] = "no connection in time",
+        [SB_ERROR_REFUSED] = "it cannot be reached",
+        [SB_ERROR_AUTH_FAILED] = "access denied",
+        [SB_ERROR_QUERY_TIMEOUT] = "no answer in time",
+        [SB_ERROR_TLS] = "TLS failed",
+        [SB_ERROR_NEVER_SUCCEEDED] = "not checked yet",
+        [SB_ERROR_OVERDUE] = "the check is overdue",
+    };
+
+    return words[e];
 }
 
 /* The check behind a component of /health; NULL: it is judged from other things. */
@@ -73,6 +119,13 @@ static const struct health_check *check_of(const struct status_view *v, enum hea
     }
 }
 
+static const char *headline(const struct health *h)
+{
+    if (!h->serving)
+        return "Unavailable";
+    return h->reason == HEALTH_FINE ? "All systems operational" : "Serving, degraded";
+}
+
 static void write_header(struct buf *out, const struct status_view *v)
 {
     const struct health *h = &v->health;
@@ -80,10 +133,7 @@ static void write_header(struct buf *out, const struct status_view *v)
     char time[CLOCK_TIME_SIZE], day[CLOCK_DAY_SIZE];
 
     buf_printf(out, "<header class=\"%s\"><h1>Customer Intelligence API</h1><p class=\"state %s\">%s</p>", class,
-               class,
-               !h->serving                ? "Unavailable"
-               : h->reason == HEALTH_FINE ? "All systems operational"
-                                          : "Serving, degraded");
+               class, headline(h));
     if (v->data == NULL) {
         buf_add_cstr(out, "<p>No data are in service.</p>");
     } else {
@@ -105,32 +155,47 @@ static void write_incident(struct buf *out, const struct status_view *v, enum he
 {
     const struct health_check *check = check_of(v, c);
     enum sb_health state = v->health.components[c];
+    const char *error = check != NULL ? error_words(check->error) : NULL;
 
-    buf_printf(out, "<p><strong class=\"%s\">%s is %s</strong>", class_of(state), health_component_name(c),
-               state_word(state));
+    if (c == HEALTH_SYNC)
+        error = v->data == NULL   ? "no run has succeeded yet"
+                : v->health.stale ? "the data are stale"
+                                  : "the last run failed";
+    buf_printf(out, "<li><strong class=\"%s\">%s %s is %s</strong>", class_of(state), sign_of(state),
+               components[c].label, state_word(state));
     if (check != NULL && check->since_us > 0) {
-        buf_add_cstr(out, " since ");
+        buf_add_cstr(out, " for ");
         status_write_span(out, (v->health.now_us - check->since_us) / CLOCK_US_PER_S);
     }
-    if (check != NULL && sb_error_name(check->error) != NULL)
-        buf_printf(out, " (%s)", sb_error_name(check->error));
-    else if (c == HEALTH_SYNC && v->health.stale)
-        buf_add_cstr(out, " (the data are stale)");
-    else if (c == HEALTH_SYNC)
-        buf_add_cstr(out, " (the last run failed)");
-    buf_add_cstr(out, "</p>");
+    if (error != NULL)
+        buf_printf(out, ": %s", error);
+    buf_printf(out, ".<br><span class=\"dim\">%s</span></li>", components[c].effect);
+}
+
+static const char *why_not_serving(enum health_reason reason)
+{
+    switch (reason) {
+    case HEALTH_NO_DATA:
+        return "no sync has succeeded yet";
+    case HEALTH_STARTING:
+        return "the server is starting";
+    case HEALTH_DRAINING:
+        return "the server is stopping";
+    default:
+        return "unknown";
+    }
 }
 
 static void write_incidents(struct buf *out, const struct status_view *v)
 {
     bool any = false;
 
-    buf_add_cstr(out, "<section><h2>Current incidents</h2>");
+    buf_add_cstr(out, "<section><h2>Current incidents</h2><ul>");
     if (!v->health.serving) {
-        const char *reason = health_reason_name(v->health.reason);
-
-        buf_printf(out, "<p><strong class=\"bad\">Not serving</strong> (%s)</p>",
-                   reason != NULL ? reason : "unknown");
+        buf_printf(out,
+                   "<li><strong class=\"bad\">✕ Not serving</strong>: %s.<br><span class=\"dim\">Requests for data "
+                   "are answered with 503.</span></li>",
+                   why_not_serving(v->health.reason));
         any = true;
     }
     for (unsigned c = 0; c < HEALTH_COMPONENTS; c++) {
@@ -141,7 +206,7 @@ static void write_incidents(struct buf *out, const struct status_view *v)
         write_incident(out, v, (enum health_component)c);
         any = true;
     }
-    buf_add_cstr(out, any ? "</section>" : "<p class=\"dim\">None.</p></section>");
+    buf_add_cstr(out, any ? "</ul></section>" : "<li class=\"dim\">None.</li></ul></section>");
 }
 
 static void write_components(struct buf *out, const struct status_view *v)
@@ -152,9 +217,9 @@ static void write_components(struct buf *out, const struct status_view *v)
         const struct health_check *check = check_of(v, (enum health_component)c);
         enum sb_health state = v->health.components[c];
 
-        buf_printf(out, "<tr><td>%s<td class=\"%s\">%s<td class=\"n\">",
-                   health_component_name((enum health_component)c), class_of(state), state_word(state));
-        if (check != NULL && check->latency_us >= 0)
+        buf_printf(out, "<tr><td>%s<td class=\"%s\">%s %s<td class=\"n\">", components[c].label, class_of(state),
+                   sign_of(state), state_word(state));
+        if (check != NULL && check->latency_us >= 0 && state == SB_HEALTH_UP)
             buf_printf(out, "%.1f ms", (double)check->latency_us / 1000);
         else
             buf_add_cstr(out, "–");
@@ -185,20 +250,29 @@ static void write_workers(struct buf *out, const struct status_view *v)
     buf_add_cstr(out, "</table></section>");
 }
 
+static const char *class_of_run(uint32_t status)
+{
+    if (status == SB_RUN_SUCCESS)
+        return "ok";
+    return status == SB_RUN_RUNNING || status == SB_RUN_ABORTED ? "none" : "bad";
+}
+
 static void write_sync(struct buf *out, const struct sb_run *r, int64_t now_us)
 {
     const char *reason = sb_reason_name(r->reason);
-    bool bad = r->status != SB_RUN_SUCCESS && r->status != SB_RUN_RUNNING;
+    int64_t took_us = r->finished_us > r->started_us ? r->finished_us - r->started_us : 0;
 
     buf_add_cstr(out, "<tr><td>");
     write_ago(out, r->finished_us > 0 ? r->finished_us : r->started_us, now_us);
-    buf_printf(out, "<td class=\"wide\">%s<td class=\"%s\">%s", sb_mode_name(r->mode), bad ? "bad" : "ok",
+    buf_printf(out, "<td class=\"wide\">%s<td class=\"%s\">%s", sb_mode_name(r->mode), class_of_run(r->status),
                sb_run_status_name(r->status));
-    if (reason != NULL)
+    if (reason != NULL && r->status != SB_RUN_ABORTED)
         buf_printf(out, " (%s)", reason);
     buf_printf(out, "<td class=\"n\">%lld<td class=\"n\">", (long long)r->rows_read);
-    if (r->finished_us > r->started_us)
-        buf_printf(out, "%.1f s", (double)(r->finished_us - r->started_us) / 1e6);
+    if (took_us >= CLOCK_US_PER_S)
+        buf_printf(out, "%.1f s", (double)took_us / 1e6);
+    else if (took_us > 0)
+        buf_printf(out, "%.0f ms", (double)took_us / 1e3);
     buf_add_cstr(out, "</tr>");
 }
 
@@ -221,7 +295,9 @@ void status_write(struct buf *out, const struct status_view *v)
     buf_add_cstr(out, "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">"
                       "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
                       "<meta http-equiv=\"refresh\" content=\"30\"><meta name=\"robots\" content=\"noindex\">"
-                      "<title>Status – Customer Intelligence API</title><style>");
+                      "<title>");
+    buf_add_cstr(out, headline(&v->health));
+    buf_add_cstr(out, " – Customer Intelligence API</title><style>");
     buf_add_str(out, status_style);
     buf_add_cstr(out, "</style></head><body><main>");
     write_header(out, v);

@@ -1,5 +1,6 @@
 """The status page: what it says, that nothing on it comes from elsewhere, and how a browser shows it."""
 import base64
+import datetime
 import hashlib
 import html.parser
 import os
@@ -35,7 +36,7 @@ def served(patrond_factory, database, sample_sales):
     instance.start()
     instance.sync("full")
     instance.wait_data()
-    wait_until(lambda: b"cache is down" in page(instance).body, 10, "the incident shown")
+    wait_until(lambda: b"Redis is down" in page(instance).body, 10, "the incident shown")
     return instance
 
 
@@ -68,12 +69,17 @@ def test_says_how_the_server_does(served):
     text = page(served).body.decode()
     elements = Elements(text)
     assert elements.open == []
-    assert "Serving, degraded" in text and "cache is down" in text and "(refused)" in text
-    for component in ("api", "mcp_server", "database", "cache", "source", "ai", "sync"):
+    assert "Serving, degraded" in text and re.search(r"Redis is down</strong> for \d+ s: it cannot be reached\.<br>", text)
+    for component in ("API", "MCP server", "PostgreSQL", "Redis", "Sales source", "Claude", "Sync"):
         assert f"<td>{component}<td" in text
     assert re.search(r"Data version 1, as of \d{4}-\d\d-\d\d, last synced \d+ s ago", text)
     assert "full<td class=\"ok\">success" in text and "2 ready" in text
-    assert len(re.findall(r'<rect class="(?:ok|warn|bad|none)"', text)) == 30
+    assert "<title>Serving, degraded – Customer Intelligence API</title>" in text
+    days = re.findall(r'<rect class="(ok|warn|bad|none)"[^>]*><title>(\d{4}-\d\d-\d\d): ([^<]*)</title>', text)
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    assert len(days) == 30 and days[-1][1] in (str(today), str(today - datetime.timedelta(days=1)))
+    bad = {day: words for colour, day, words in days if colour != "ok"}
+    assert bad and all(words == "99.30 %, down for 10 min" for words in list(bad.values())[1:-1]), bad
     assert len(re.findall(r'<rect class="bar"', text)) > 80
     used = float(re.search(r"Error budget: ([0-9.]+) of 216 minutes", text).group(1))
     assert 20 <= used <= 45
@@ -95,6 +101,20 @@ def test_only_its_own_style_is_allowed(served):
     assert answer.headers["cache-control"] == "no-store"
     other = served.get("/health", key=None).headers["content-security-policy"]
     assert other == "default-src 'none'; frame-ancestors 'none'"
+
+
+def test_what_others_wrote_is_not_on_it(patrond_factory, postgres_server, tmp_path):
+    """A source whose columns, and so the run's error, are an attack; nor is a host, a path or a name there."""
+    attack = "<script>alert(1)</script>"
+    (tmp_path / "sales.csv").write_text(f"order_id,{attack}\n1,{attack}\n")
+    instance = patrond_factory(DATABASE_URL=postgres_server.create_database(), SYNC_SOURCE=f"csv:{tmp_path / 'sales.csv'}")
+    instance.start()
+    assert instance.sync("full")["status"] == "failed"
+    text = page(instance).body.decode()
+    assert 'class="bad">failed (' in text and "Sync is degraded" in text
+    assert "<script" not in text and "alert(1)" not in text and str(tmp_path) not in text
+    assert Elements(text).open == []
+    assert "Unavailable" in text and "no sync has succeeded yet" in text and "<title>Unavailable" in text
 
 
 def test_can_be_turned_off_and_shows_an_empty_server(patrond_factory, database):
@@ -126,7 +146,7 @@ def picture(instance, path, width, height, scheme):
 def test_a_browser_draws_it(served, tmp_path):
     """Set PATROND_SCREENSHOTS to a directory to keep the pictures."""
     keep = pathlib.Path(os.environ.get("PATROND_SCREENSHOTS") or tmp_path)
-    light = picture(served, keep / "status-light.png", 1100, 1500, 1)
-    dark = picture(served, keep / "status-dark.png", 1100, 1500, 0)
+    light = picture(served, keep / "status-light.png", 1280, 1750, 1)
+    dark = picture(served, keep / "status-dark.png", 1280, 1750, 0)
     assert light != dark
-    picture(served, keep / "status-phone.png", 390, 1900, 1)
+    picture(served, keep / "status-phone.png", 390, 2100, 1)
