@@ -1,3 +1,7 @@
+/*
+ * service: names, environment and user of the units that systemd/ has. See patrond.service.in, whose LoadCredential=
+ * names the same files.
+ */
 #include "ctl/service.h"
 
 #include <errno.h>
