@@ -339,6 +339,11 @@ static struct slo_level level_of(const struct slo_sum *s, enum slo_objective_id 
     return l;
 }
 
+double slo_allowed_minutes(void)
+{
+    return (1 - slo_objectives[SLO_AVAILABILITY].target) * SLO_BUCKETS * SLO_BUCKET_S / 60;
+}
+
 void slo_report(const struct slo_ring *r, int64_t now_s, struct slo_report *report)
 {
     struct slo_sum sum;
@@ -351,7 +356,7 @@ void slo_report(const struct slo_ring *r, int64_t now_s, struct slo_report *repo
     }
     for (unsigned i = 0; i < SLO_OBJECTIVES; i++)
         report->all_met = report->all_met && report->levels[i][SLO_30D].met;
-    report->allowed_minutes = (1 - slo_objectives[SLO_AVAILABILITY].target) * SLO_BUCKETS * SLO_BUCKET_S / 60;
+    report->allowed_minutes = slo_allowed_minutes();
     report->used_minutes = (double)(sum.slots - sum.good) * SLO_SLOT_S / 60;
 }
 

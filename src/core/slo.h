@@ -117,6 +117,7 @@ struct slo_report {
     bool all_met;                         /* over 30 days */
 };
 
+double slo_allowed_minutes(void); /* of downtime in 30 days */
 void slo_report(const struct slo_ring *r, int64_t now_s, struct slo_report *report);
 const char *slo_window_name(enum slo_window w); /* "1h", "24h", "30d" */
 /* Of a window's availability: how many times faster than allowed the budget goes (1: just gone at the end; NaN:

@@ -115,7 +115,12 @@ static void put_cell(struct buf *out, const char *text)
     }
 }
 
-static bool still_bad(const struct incident *i)
+double incident_lost_minutes(const struct slo_sum *levels)
+{
+    return (double)(levels->slots - levels->good) * SLO_SLOT_S / 60;
+}
+
+bool incident_goes_on(const struct incident *i)
 {
     for (unsigned k = 0; k < SB_COMPONENT_COUNT; k++) {
         if (i->components[k].bad)
@@ -135,7 +140,7 @@ static void write_head(const struct incident *i, const char *unit, const char *h
         return;
     }
     buf_printf(out, "- First sign: %s\n", utc(i->first_bad_us, at));
-    if (still_bad(i)) {
+    if (incident_goes_on(i)) {
         buf_printf(out, "- Last sign: %s; not over at the end of the window\n", utc(i->last_bad_us, at));
         buf_add_cstr(out, "- Duration: at least ");
         put_span(out, i->until_us - i->first_bad_us);
@@ -147,21 +152,37 @@ static void write_head(const struct incident *i, const char *unit, const char *h
     buf_add_cstr(out, "\n- Severity: (P0 outage, P1 more than 5 % errors or 2 s, P2 minor, P3)\n- Written by:\n");
 }
 
-/* The service levels of the window. */
+/* The service levels of the window, beside what is promised. */
 static void write_levels(const struct slo_sum *levels, struct buf *out)
 {
-    uint64_t requests = levels->counts.requests, lost = levels->slots - levels->good;
+    uint64_t requests = levels->counts.requests;
     double p95 = slo_percentile(levels->counts.latency, 0.95), p99 = slo_percentile(levels->counts.latency, 0.99);
+    double questions = slo_percentile(levels->counts.nl, 0.95), lost_min = incident_lost_minutes(levels);
 
     if (levels->slots > 0)
-        buf_printf(out, "- availability %.2f %%: /health could not answer 200 for %.1f of %.1f min\n",
-                   100 * slo_availability(levels), (double)lost * SLO_SLOT_S / 60,
-                   (double)levels->slots * SLO_SLOT_S / 60);
+        buf_printf(
+            out,
+            "- availability %.2f %%: /health could not answer 200 for %.1f of %.1f min (%.1f %% of the downtime "
+            "that 30 days allow)\n",
+            100 * slo_availability(levels), lost_min, (double)levels->slots * SLO_SLOT_S / 60,
+            100 * lost_min / slo_allowed_minutes());
     if (requests > 0)
-        buf_printf(out, "- %llu requests answered, %llu of them with 5xx (%.2f %%)\n", (unsigned long long)requests,
-                   (unsigned long long)levels->counts.errors, 100 * (double)levels->counts.errors / (double)requests);
+        buf_printf(out, "- %llu requests answered, %llu of them with 5xx (%.2f %%; promised: less than %.0f %%)\n",
+                   (unsigned long long)requests, (unsigned long long)levels->counts.errors,
+                   100 * (double)levels->counts.errors / (double)requests,
+                   100 * slo_objectives[SLO_ERROR_RATE].target);
     if (!isnan(p95))
-        buf_printf(out, "- latency: P95 %.0f ms, P99 %.0f ms\n", p95 * 1000, p99 * 1000);
+        buf_printf(out, "- latency: P95 %.0f ms, P99 %.0f ms (promised: less than %.0f and %.0f ms)\n", p95 * 1000,
+                   p99 * 1000, 1000 * slo_objectives[SLO_LATENCY_P95].target,
+                   1000 * slo_objectives[SLO_LATENCY_P99].target);
+    if (!isnan(questions))
+        buf_printf(out, "- questions in words: P95 %.1f s (promised: less than %.0f s)\n", questions,
+                   slo_objectives[SLO_NL_LATENCY_P95].target);
+    if (levels->ages > 0) {
+        buf_add_cstr(out, "- the data were at most ");
+        put_span(out, levels->age_max_s * CLOCK_US_PER_S);
+        buf_add_cstr(out, " old (promised: less than 24 h)\n");
+    }
     if (levels->slots == 0 && requests == 0)
         buf_add_cstr(out, "- the server measured nothing in this window\n");
 }
@@ -193,6 +214,11 @@ static void write_impact(const struct incident *i, const struct slo_sum *levels,
     buf_add_cstr(out, "- Customers, revenue:\n");
 }
 
+int64_t incident_bad_us(const struct incident *i, const struct incident_component *c)
+{
+    return c->bad_us + (c->bad ? i->until_us - c->bad_since_us : 0);
+}
+
 static void write_components(const struct incident *i, struct buf *out)
 {
     bool none = true;
@@ -205,7 +231,7 @@ static void write_components(const struct incident *i, struct buf *out)
             continue;
         none = false;
         buf_printf(out, "- %s: down or degraded for ", sb_component_name(k));
-        put_span(out, c->bad_us + (c->bad ? i->until_us - c->bad_since_us : 0));
+        put_span(out, incident_bad_us(i, c));
         buf_add_cstr(out, c->bad ? ", still so at the end of the window\n" : "\n");
     }
     if (none)

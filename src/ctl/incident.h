@@ -57,6 +57,13 @@ void incident_add(struct incident *i, const struct incident_event *e);
 void incident_write(const struct incident *i, const struct slo_sum *levels, const char *unit, const char *host,
                     struct buf *out);
 
+/* The same facts as one JSON object. */
+void incident_write_json(const struct incident *i, const struct slo_sum *levels, const char *unit, const char *host,
+                         struct buf *out);
+bool incident_goes_on(const struct incident *i); /* at the end of the window */
+int64_t incident_bad_us(const struct incident *i, const struct incident_component *c);
+double incident_lost_minutes(const struct slo_sum *levels); /* without a /health of 200 */
+
 /* "2025-11-03T08:00:00Z", "2025-11-03" (midnight, UTC), or how long before now: "90m", "2h", "3d". */
 bool incident_parse_time(const char *text, int64_t now_us, int64_t *us);
 

@@ -89,27 +89,37 @@ static int read_journal(struct incident *i, const char *unit)
     return status < 0 ? status : 0;
 }
 
-static bool read_arguments(int argc, char **argv, int64_t now_us, int64_t *since_us, int64_t *until_us)
+struct window {
+    int64_t since_us, until_us;
+    bool json;
+};
+
+static bool read_arguments(int argc, char **argv, int64_t now_us, struct window *window)
 {
     bool since = false;
 
-    *until_us = now_us;
-    for (int i = 1; i < argc; i += 2) {
+    *window = (struct window){ .until_us = now_us };
+    for (int i = 1; i < argc; i++) {
         bool is_since = strcmp(argv[i], "--since") == 0;
 
+        if (strcmp(argv[i], "--json") == 0) {
+            window->json = true;
+            continue;
+        }
         if (i + 1 >= argc || (!is_since && strcmp(argv[i], "--until") != 0) ||
-            !incident_parse_time(argv[i + 1], now_us, is_since ? since_us : until_us))
+            !incident_parse_time(argv[i + 1], now_us, is_since ? &window->since_us : &window->until_us))
             return false;
         since = since || is_since;
+        i++;
     }
-    return since && *since_us < *until_us;
+    return since && window->since_us < window->until_us;
 }
 
 /* From the running server, else from what it left in STATE_DIR; nothing where neither can be read. */
 static void read_levels(struct ctl *ctl, const struct incident *i, struct slo_sum *sum)
 {
-    int64_t end_s = i->until_us / CLOCK_US_PER_S;
-    unsigned buckets = (unsigned)((i->until_us - i->since_us) / CLOCK_US_PER_S / SLO_BUCKET_S) + 2;
+    int64_t end_s = i->until_us / CLOCK_US_PER_S, begin_s = i->since_us / CLOCK_US_PER_S;
+    unsigned buckets = (unsigned)(end_s / SLO_BUCKET_S - begin_s / SLO_BUCKET_S) + 1;
     struct slo_ring *kept = calloc(1, sizeof(*kept));
 
     *sum = (struct slo_sum){ .slots = 0 };
@@ -121,7 +131,7 @@ static void read_levels(struct ctl *ctl, const struct incident *i, struct slo_su
     free(kept);
 }
 
-static int print_document(struct ctl *ctl, const struct incident *i)
+static int print_document(struct ctl *ctl, const struct incident *i, bool json)
 {
     struct slo_sum levels;
     char host[256] = "?";
@@ -131,7 +141,7 @@ static int print_document(struct ctl *ctl, const struct incident *i)
     (void)gethostname(host, sizeof(host) - 1);
     buf_init(&out, MAX_DOCUMENT);
     read_levels(ctl, i, &levels);
-    incident_write(i, &levels, ctl->unit, host, &out);
+    (json ? incident_write_json : incident_write)(i, &levels, ctl->unit, host, &out);
     good = !out.failed && fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
     buf_free(&out);
     return good ? CTL_OK : ctl_fail(CTL_FAILED, "cannot write the document");
@@ -140,18 +150,18 @@ static int print_document(struct ctl *ctl, const struct incident *i)
 int ctl_incident(struct ctl *ctl, int argc, char **argv)
 {
     struct incident incident;
-    int64_t since_us, until_us;
+    struct window window;
     int status;
 
-    if (!read_arguments(argc, argv, clock_wall_us(), &since_us, &until_us))
+    if (!read_arguments(argc, argv, clock_wall_us(), &window))
         return ctl_usage("incident");
-    if (!incident_init(&incident, since_us, until_us))
+    if (!incident_init(&incident, window.since_us, window.until_us))
         return ctl_fail(CTL_FAILED, "out of memory");
     status = read_journal(&incident, ctl->unit);
     if (status < 0)
         status = ctl_fail(CTL_FAILED, "cannot read the journal: %s", strerror(-status));
     else
-        status = print_document(ctl, &incident);
+        status = print_document(ctl, &incident, window.json);
     incident_free(&incident);
     return status;
 }

@@ -1,6 +1,7 @@
 """The master and its children: deaths, hangs, reloads, stops, and what the operator is told of them."""
 import contextlib
 import http.client
+import json
 import os
 import pathlib
 import re
@@ -580,6 +581,12 @@ def test_health_board_follows_redis(patrond_factory, own_redis):
     own_redis.kill()
     p.wait_event("cache_down", timeout=10)
     assert p.ctl("check", "redis").returncode == 1
+    every = p.ctl("check", "--json")
+    found = {c["name"]: c for c in map(json.loads, every.stdout.splitlines())}
+    assert every.returncode == 1 and set(found) >= {"postgres", "redis", "source", "self", "claude"}
+    assert found["redis"]["state"] == "down" and found["redis"]["error"] == "refused" and found["redis"]["text"]
+    assert found["self"]["state"] == "up" and found["self"]["latency_ms"] >= 0 and found["self"]["error"] is None
+    assert found["source"] == {**dict.fromkeys(found["source"]), "name": "source", "state": "not_configured"}
     own_redis.start()
     p.wait_event("cache_up", timeout=5)
     assert p.ctl("check", "redis").returncode == 0

@@ -123,13 +123,43 @@ static void equal_lines_are_counted(void **state)
 static void service_levels_are_told(void **state)
 {
     (void)state;
-    levels = (struct slo_sum){ .slots = 120,
-                               .good = 114,
-                               .counts = { .requests = 2000, .errors = 50, .latency = { 1900, 0, 100 } } };
+    levels =
+        (struct slo_sum){ .slots = 120,
+                          .good = 114,
+                          .ages = 1,
+                          .age_max_s = 90000,
+                          .counts = { .requests = 2000, .errors = 50, .latency = { 1900, 0, 100 }, .nl[8] = 10 } };
     const char *text = document();
-    has(text, "- availability 95.00 %: /health could not answer 200 for 3.0 of 60.0 min\n");
-    has(text, "- 2000 requests answered, 50 of them with 5xx (2.50 %)\n");
-    has(text, "- latency: P95 5 ms, P99 22 ms\n");
+    has(text,
+        "- availability 95.00 %: /health could not answer 200 for 3.0 of 60.0 min (1.4 % of the downtime that 30 "
+        "days allow)\n");
+    has(text, "- 2000 requests answered, 50 of them with 5xx (2.50 %; promised: less than 1 %)\n");
+    has(text, "- latency: P95 5 ms, P99 22 ms (promised: less than 500 and 2000 ms)\n");
+    has(text, "- questions in words: P95 2.4 s (promised: less than 3 s)\n");
+    has(text, "- the data were at most 1 d 1 h old (promised: less than 24 h)\n");
+}
+
+static void programs_get_the_same_facts(void **state)
+{
+    (void)state;
+    changed(600, "database", "up", "down");
+    for (int n = 0; n < 2; n++)
+        happened(700 + n, EVENT_WORKER_CRASHED, 3, "worker \"0\" crashed");
+    changed(1320, "database", "down", "up");
+    levels = (struct slo_sum){ .slots = 120, .good = 114, .counts = { .requests = 2000, .errors = 50 } };
+    incident_write_json(&i, &levels, "patrond.service", "vm1", &out);
+    const char *text = buf_cstr(&out);
+    has(text,
+        "{\"unit\":\"patrond.service\",\"host\":\"vm1\",\"since\":\"2025-11-03T08:00:00Z\",\"until\":"
+        "\"2025-11-03T09:00:00Z\",\"first_sign\":\"2025-11-03T08:10:00Z\",\"recovered\":\"2025-11-03T08:22:00Z\","
+        "\"goes_on\":false,\"duration_seconds\":720,");
+    has(text, "\"availability\":0.95,\"down_minutes\":3.0,\"requests\":2000,\"errors\":50,\"error_rate\":0.025,"
+              "\"latency_p95_seconds\":null");
+    has(text, "\"events\":{\"worker_crashed\":2,\"component_state_changed\":2}");
+    has(text, "\"components\":[{\"name\":\"database\",\"bad_seconds\":720,\"goes_on\":false}]");
+    has(text, "{\"at\":\"2025-11-03T08:11:40Z\",\"last_at\":\"2025-11-03T08:11:41Z\",\"count\":2,\"event\":"
+              "\"worker_crashed\",\"message\":\"worker \\\"0\\\" crashed\"}");
+    has(text, "\"timeline_left_out\":0}\n");
 }
 
 static void too_many_lines_are_said_to_be(void **state)
@@ -175,9 +205,9 @@ static void times(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_outage_that_ended),    TEST(one_that_goes_on),        TEST(one_that_had_begun_before),
-        TEST(equal_lines_are_counted), TEST(service_levels_are_told), TEST(too_many_lines_are_said_to_be),
-        TEST(nothing_happened),        cmocka_unit_test(times),
+        TEST(an_outage_that_ended),          TEST(one_that_goes_on),        TEST(one_that_had_begun_before),
+        TEST(equal_lines_are_counted),       TEST(service_levels_are_told), TEST(programs_get_the_same_facts),
+        TEST(too_many_lines_are_said_to_be), TEST(nothing_happened),        cmocka_unit_test(times),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
