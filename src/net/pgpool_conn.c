@@ -176,9 +176,14 @@ static void back_off(struct pgpool *p, const struct pg_error *why)
     p->retry_ns = pool_now(p) + (uint64_t)((double)ms * (0.5 + 0.45 * rng_unit())) * POOL_NS_PER_MS;
 }
 
-/* Gives connections back that are not needed, when the server has none left. */
-static void shrink(struct pgpool *p)
+/* Gives connections back that are not needed: the server has none left for some worker. */
+void pool_shrink(struct pgpool *p)
 {
+    uint64_t full_ns = atomic_load_explicit(&p->sb->db_full_ns, memory_order_relaxed);
+
+    if (full_ns == p->shrunk_ns)
+        return;
+    p->shrunk_ns = full_ns;
     for (unsigned i = p->conn_count; i-- > 1;) {
         if (p->conns[i]->ready && p->conns[i]->in_flight == 0)
             pool_close(p->conns[i]);
@@ -190,7 +195,8 @@ static void judge(struct pgpool *p, const struct pg_error *why)
 {
     tell_trouble(p, why);
     if (strcmp(why->sqlstate, SQLSTATE_TOO_MANY) == 0)
-        shrink(p);
+        atomic_store_explicit(&p->sb->db_full_ns, pool_now(p), memory_order_relaxed);
+    pool_shrink(p);
     p->trial = true;
     p->down = !any_healthy(p);
 }

@@ -85,6 +85,7 @@ struct pgpool {
     bool announced;        /* the operator knows of the trouble */
     unsigned failures;     /* to connect, in a row */
     uint64_t retry_ns;     /* no attempt before */
+    uint64_t shrunk_ns;    /* the db_full_ns that was heeded last */
     uint64_t exhausted_ns; /* when a wait ended in vain last; 0: never */
 };
 
@@ -104,6 +105,7 @@ void pool_show(struct pgpool *p); /* the gauges */
 void pool_grow(struct pgpool *p);                                /* opens one connection, if it may */
 void pool_close(struct pool_conn *c);                            /* nothing wanted in flight */
 void pool_lose(struct pool_conn *c, const struct pg_error *why); /* what is in flight fails or is repeated */
+void pool_shrink(struct pgpool *p);                              /* if a worker has met a full server since */
 bool pool_healthy(const struct pool_conn *c, uint64_t now_ns);
 bool pool_connecting(const struct pgpool *p);
 

@@ -152,6 +152,7 @@ void pool_on_timer(void *arg)
     end_waits(p, POOL_SHARED, now_ns);
     end_waits(p, POOL_ALONE, now_ns);
     give_way(p);
+    pool_shrink(p);
     for (unsigned i = p->conn_count; i-- > 0;) {
         if (i < p->conn_count) /* losing one may close others */
             examine(p->conns[i], now_ns);

@@ -322,6 +322,22 @@ def test_slots_are_left_to_others(client, small_server):
         wait_until(lambda: c.stat()["open"] == 1, 5, "a single connection")
 
 
+def test_other_workers_give_back_too(client, small_server):
+    """The one that meets the full server has nothing to spare."""
+    c, other = client(small_server.url()), client(small_server.url())
+    long = [other.send("one sleep 0.5") for _ in range(3)]
+    wait_until(lambda: other.stat()["busy"] == 3, 5, "three busy connections")
+    assert all(other.answer(o)["ok"] == 1 for o in long)
+    long = [c.send("one sleep 2")]
+    wait_until(lambda: c.stat()["busy"] == 1, 5, "a busy connection")
+    with all_slots_taken(small_server):
+        long.append(c.send("one sleep 0.1"))
+        wait_until(lambda: c.events("db_connection_failed"), 5, "no slot for a second")
+        wait_until(lambda: other.stat()["open"] == 1, 5, "a single connection")
+        assert all(c.answer(o)["ok"] == 1 for o in long)
+        wait_until(lambda: c.events("db_recovered"), 10, "a slot found free")
+
+
 def test_wrong_user(client, own_postgres):
     c = client("postgresql://nobody:secret-9f@127.0.0.1:%d/postgres" % own_postgres.port)
     assert c.ask("one echo 1")["unavailable"] == 1
