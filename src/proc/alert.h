@@ -24,6 +24,8 @@ enum alert_id {
     ALERT_API,
     ALERT_DATABASE,
     ALERT_WORKERS,
+    ALERT_ERRORS,
+    ALERT_SLOW,
     ALERT_CACHE,
     ALERT_AI,
     ALERT_SOURCE,

@@ -21,6 +21,8 @@
 #define POST_MS        5000
 #define LIMIT_S        7 /* of the helper */
 #define FINISH_MS      1500
+#define ANSWERS_MIN    50 /* of which shares are taken */
+#define SLOW_S         2
 #define STALE_SURE_NS  (3 * CLOCK_NS_PER_S)
 #define DEATH_QUIET_NS (30 * CLOCK_NS_PER_S) /* after which dying processes are over */
 #define MESSAGE_BYTES  16384
@@ -103,6 +105,22 @@ static struct alert_state judge_deaths(const struct alert_sender *s, int64_t now
                                  now - (int64_t)(age_ns / CLOCK_NS_PER_S) };
 }
 
+/* Of the last five to ten minutes; few answers say nothing. */
+static void judge_answers(const struct scoreboard *sb, int64_t now, struct alert_state states[ALERT_COUNT])
+{
+    struct slo_sum sum;
+    double p95_s;
+    bool known = atomic_load(&sb->slo.loaded) != 0, many;
+
+    slo_sum(&sb->slo, 0, 2, now, &sum);
+    many = sum.counts.requests >= ANSWERS_MIN;
+    p95_s = slo_percentile(sum.counts.latency, 0.95);
+    states[ALERT_ERRORS].verdict = !known                                                 ? ALERT_UNKNOWN
+                                   : many && sum.counts.errors * 20 > sum.counts.requests ? ALERT_FIRING
+                                                                                          : ALERT_FINE;
+    states[ALERT_SLOW].verdict = !known ? ALERT_UNKNOWN : many && p95_s > SLOW_S ? ALERT_FIRING : ALERT_FINE;
+}
+
 static struct alert_state judge_component(const struct scoreboard *sb, enum sb_component component)
 {
     static const enum alert_verdict verdicts[] = {
@@ -133,6 +151,7 @@ static void read_states(struct alert_sender *s, const struct proc_context *ctx, 
 
     for (size_t i = 0; i < sizeof(components) / sizeof(components[0]); i++)
         states[components[i].alert] = judge_component(ctx->sb, components[i].component);
+    judge_answers(ctx->sb, now, states);
     states[ALERT_SYNC] = judge_sync(ctx);
     states[ALERT_STALE] = judge_stale(s, ctx, now);
     states[ALERT_WORKERS] = judge_deaths(s, now);
@@ -308,7 +327,7 @@ static void send_due(struct alert_sender *s, const struct proc_context *ctx, uin
 
 void alert_step(struct alert_sender *s, const struct proc_context *ctx, bool serving)
 {
-    struct alert_state states[ALERT_COUNT];
+    struct alert_state states[ALERT_COUNT] = { { .verdict = ALERT_UNKNOWN } };
     struct fetch_result r;
     int64_t now = now_s();
     uint32_t due;

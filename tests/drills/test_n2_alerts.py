@@ -17,7 +17,7 @@ import time
 import pytest
 
 from lib.drill import seen
-from lib.patrond import BUILD, Patrond
+from lib.patrond import BUILD, Load, Patrond
 from lib.sales import Table, shop, write
 from lib.servers import Postgres, Redis
 from lib.wait import FACTOR, wait_until
@@ -110,6 +110,40 @@ def breaks_workers(s):
     os.kill(victim, signal.SIGSEGV)
     wait_until(lambda: victim not in s.server.workers() and len(s.server.workers()) == 2, 10, "a worker in its place")
     yield  # it is over by itself, after half a minute without another
+
+
+def ask_often(s, n):
+    """So many answers that are good and quick."""
+    with Load(s.server.port, ["/health/live"], {}) as load:
+        load.wait_requests(n)
+
+
+def breaks_errors(s):
+    for _ in range(60 + ask_count(s) // 12):
+        assert b" 501 " in s.server.raw(b"BREW / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    yield
+    ask_often(s, 60 * ask_count(s, 'status_code="5xx"'))
+
+
+def breaks_slow(s):
+    """Clients whose bodies come late: by the server's clock these answers take 2.6 s."""
+    request = f"POST /api/mcp/query HTTP/1.1\r\nHost: a\r\nX-API-Key: {s.server.admin_key}\r\nContent-Length: 2\r\n\r\n".encode()
+    clients = [s.server.connect() for _ in range(60 + ask_count(s) // 8)]
+    for client in clients:
+        client.sendall(request)
+    time.sleep(2.6)
+    for client in clients:
+        client.sendall(b"{}")
+        assert client.recv(100).startswith(b"HTTP/1.1 4")
+        client.close()
+    yield
+    ask_often(s, 40 * len(clients))
+
+
+def ask_count(s, label=""):
+    """Answers so far."""
+    lines = s.server.get("/metrics", key=None).body.decode().splitlines()
+    return int(sum(float(l.rsplit(" ", 1)[1]) for l in lines if l.startswith("http_requests_total{") and label in l))
 
 
 def breaks_cache(s):
