@@ -20,7 +20,7 @@
 /* Everything a scrape reads, read once. */
 struct scrape {
     const struct conf *conf;
-    const struct scoreboard *sb;
+    struct scoreboard *sb;
     const struct dataset *data;
     struct health health;
     struct tally tally;
@@ -43,15 +43,22 @@ static double sync_duration(const struct sb_sync *sync)
     return NAN;
 }
 
-/* Of the master, its living children and those it has buried, so the sum never goes back. */
+/* Of the master, those it has buried and its living children. One buried in between is missed: what was told stays.
+ */
 static double process_cpu(const struct scrape *s)
 {
+    uint64_t told_us = atomic_load(&s->sb->cpu_told_us), sum_us;
     pid_t master = atomic_load_explicit(&s->sb->master_pid, memory_order_relaxed);
     double sum = sys_cpu_seconds(master) + sys_reaped_cpu_seconds(master);
 
     for (unsigned i = 0; i < s->tally.count; i++)
         sum += sys_cpu_seconds(s->tally.processes[i].pid);
-    return sum;
+    sum_us = (uint64_t)llround(sum * 1e6);
+    while (sum_us > told_us) {
+        if (atomic_compare_exchange_weak(&s->sb->cpu_told_us, &told_us, sum_us))
+            told_us = sum_us;
+    }
+    return (double)told_us / 1e6;
 }
 
 static double process_fds(const struct scrape *s)

@@ -28,7 +28,7 @@
 
 #define SB_MAGIC 0x31444e4f52544150ULL /* "PATROND1" */
 #ifndef SB_LAYOUT
-#define SB_LAYOUT 13 /* raised with every change of the structs below */
+#define SB_LAYOUT 14 /* raised with every change of the structs below */
 #endif
 #define SB_SLOTS     160
 #define SB_COUNTERS  12288
@@ -261,8 +261,9 @@ struct scoreboard {
      * it is open (0: closed), and what settings that is about. */
     _Atomic uint32_t ai_failures, ai_openings;
     _Atomic uint64_t ai_opened_ns, ai_open_until_ns, ai_settings;
-    _Atomic uint64_t db_told_ns; /* when somebody told of trouble with PostgreSQL; 0: it is over */
-    _Atomic uint64_t db_full_ns; /* when PostgreSQL last had no slot for a worker; 0: never */
+    _Atomic uint64_t db_told_ns;  /* when somebody told of trouble with PostgreSQL; 0: it is over */
+    _Atomic uint64_t db_full_ns;  /* when PostgreSQL last had no slot for a worker; 0: never */
+    _Atomic uint64_t cpu_told_us; /* the most that a scrape was told of process_cpu_seconds_total */
     _Atomic uint64_t redis_memory_bytes, redis_keys, redis_evictions; /* from the probe */
     _Alignas(64) _Atomic uint32_t sync_seq;
     struct sb_sync sync;           /* writer: the sync process */
