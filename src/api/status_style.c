@@ -34,4 +34,4 @@ const struct str status_style = STR_LIT(
     ".pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}"
     "footer{padding:0 .2rem 1rem}"
     "@media(max-width:40rem){main{padding:.6rem}section,header{padding:.75rem}.pair{grid-template-columns:1fr;gap:0}"
-    ".wide{display:none}th,td{padding-right:0}.n{padding-left:.5rem}}");
+    ".wide{display:none}th,td{padding-right:.5rem}.n{padding-left:.6rem;padding-right:0}}");
