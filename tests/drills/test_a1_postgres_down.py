@@ -7,7 +7,8 @@ Recovery   by itself, with backoff and jitter: at most 5 s after PostgreSQL is b
 """
 import pytest
 
-from lib.drill import elapsed, field, health, healthy, median_s, orders, reads, seconds_until, seen, wait_cached, wait_component
+from lib.drill import (all_answered, elapsed, field, health, healthy, median_s, orders, reads, seconds_until, seen, wait_cached,
+                       wait_component)
 from lib.wait import FACTOR
 from lib.walk import shop
 
@@ -40,7 +41,7 @@ def test_killed_under_load_and_back(served, own_postgres, record_property):
         assert body["data_status"]["data_source"] == "snapshot"
         assert served.get("/health/ready", key=None).json()["database"] == "down"
         own_postgres.start()
-        back = seconds_until(lambda: all(served.get(path).status == 200 for path in unknown), 5, "order histories again")
+        back = seconds_until(lambda: all_answered(served, unknown), 5, "order histories again")
         back += wait_component(served, "database", "healthy", 5 - back)
     # once per transition, for all processes together: the word of whoever noticed first
     (line,) = served.events("db_connection_failed")

@@ -58,6 +58,13 @@ def reads(p, clients=4):
                       "/api/mcp/churn/aggregate"], clients)
 
 
+def all_answered(p, paths, clients=8):
+    """Are these answered with 200, by every worker? So many connections at once are shared by all of them."""
+    with Load(p.port, paths, {"X-API-Key": p.admin_key}, clients) as load:
+        load.wait_requests(3 * clients)
+    return load.failures == []
+
+
 def median_s(load, count=200, timeout=30):
     """Median latency of the next so many answers."""
     since = len(load.latencies)
