@@ -12,7 +12,7 @@ import pytest
 
 from lib.drill import seen
 from lib.patrond import TOP
-from lib.wait import FACTOR, wait_until
+from lib.wait import FACTOR
 
 pytestmark = pytest.mark.drill
 

@@ -14,7 +14,7 @@ from lib.drill import component, elapsed, field, health, median_s, reads, seen, 
 from lib.wait import FACTOR
 from lib.walk import shop
 from lib.webhook import Webhook
-from standins.claude import Claude, error_body, status
+from standins.claude import Claude, status
 
 pytestmark = pytest.mark.drill
 
