@@ -275,6 +275,8 @@ void slo_sum(const struct slo_ring *r, unsigned ago, unsigned buckets, int64_t n
         if (slo_bucket_read(r, last - i, &b))
             add_bucket(sum, &b);
     }
+    if (atomic_load(&r->loaded) == SLO_LOADING)
+        memset(sum, 0, sizeof(*sum));
 }
 
 static uint64_t observations(const uint64_t counts[SLO_BOUNDS + 1])

@@ -45,9 +45,16 @@ struct slo_counts {
     uint64_t latency[SLO_BOUNDS + 1], nl[SLO_BOUNDS + 1]; /* nl: natural language, not in `latency` */
 };
 
+/* Of the history file. */
+enum slo_loaded {
+    SLO_NOT_LOADED,
+    SLO_LOADING, /* half a history is none */
+    SLO_LOADED
+};
+
 struct slo_ring {
     _Atomic uint32_t seq;    /* odd while a bucket is written */
-    _Atomic uint32_t loaded; /* the history file has been read */
+    _Atomic uint32_t loaded; /* enum slo_loaded */
     /* the writer's own */
     uint32_t began;           /* there is a good slot */
     uint32_t counting;        /* `slot` was reached by the clock, not by the file */

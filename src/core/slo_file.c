@@ -31,13 +31,12 @@ static int file_open(const char *dir, int flags)
     return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0640);
 }
 
-bool slo_file_load(struct slo_ring *r, const char *dir, int64_t now_s)
+static bool load(struct slo_ring *r, const char *dir, int64_t now_s)
 {
     int fd = file_open(dir, O_RDONLY);
     struct slo_bucket b;
     ssize_t n = 0;
 
-    atomic_store(&r->loaded, 1);
     if (fd < 0)
         return errno == ENOENT;
     for (unsigned i = 0; i < SLO_BUCKETS; i++) {
@@ -49,6 +48,16 @@ bool slo_file_load(struct slo_ring *r, const char *dir, int64_t now_s)
     }
     (void)close(fd);
     return n >= 0;
+}
+
+bool slo_file_load(struct slo_ring *r, const char *dir, int64_t now_s)
+{
+    bool ok;
+
+    atomic_store(&r->loaded, SLO_LOADING);
+    ok = load(r, dir, now_s);
+    atomic_store(&r->loaded, SLO_LOADED);
+    return ok;
 }
 
 static bool write_bucket(int fd, const struct slo_ring *r, unsigned place)

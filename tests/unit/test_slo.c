@@ -242,6 +242,12 @@ static void the_report_holds_them_against_the_targets(void **state)
     assert_false(r.levels[SLO_ERROR_RATE][SLO_1H].met);
     assert_true(r.levels[SLO_DATA_FRESHNESS][SLO_1H].value == 90000);
     assert_false(r.levels[SLO_DATA_FRESHNESS][SLO_1H].met);
+
+    atomic_store(&ring->loaded, SLO_LOADING); /* half a history is none */
+    slo_report(ring, T0 + 101 * 30, &r);
+    assert_int_equal(r.levels[SLO_AVAILABILITY][SLO_30D].events, 0);
+    assert_true(r.used_minutes == 0);
+    atomic_store(&ring->loaded, SLO_LOADED);
 }
 
 /* The server dies, and begins again at `now`. */
@@ -250,7 +256,7 @@ static void reborn(int64_t now)
     memset(ring, 0, sizeof(*ring));
     memset(&total, 0, sizeof(total));
     assert_true(slo_file_load(ring, dir, now));
-    assert_int_equal(ring->loaded, 1);
+    assert_int_equal(ring->loaded, SLO_LOADED);
 }
 
 static void history_outlives_the_server(void **state)
