@@ -39,6 +39,7 @@ struct proc_role {
     const char *name;  /* log role; workers add "/index" */
     const char *title; /* shown by ps */
     int oom_score_adj;
+    int nice;                                   /* added to the master's */
     int (*run)(const struct proc_context *ctx); /* returns the exit status */
 };
 

@@ -68,7 +68,8 @@ static int child_reset(const struct spawn_env *env, const struct proc_role *role
     notify_forget();
     rng_seed();
     name_child(role, atomic_load(&slot->index));
-    (void)sys_set_oom_score_adj(role->oom_score_adj); /* raising it is always allowed */
+    (void)sys_set_oom_score_adj(role->oom_score_adj); /* raising it is always allowed, so is being nicer */
+    (void)!nice(role->nice);
     metrics_bind(slot);
     atomic_store(&slot->pid, getpid());
     atomic_store(&slot->state, SB_STARTING);

@@ -66,6 +66,8 @@ def test_service_starts_ready_with_its_secrets_from_credentials(service):
     assert service.get("/admin/workers")[0] == 200  # the key from the credential store
     assert service.show(UNIT, "StatusText") == "serving generation 1: 2 of 2 workers ready"
     assert service.out("ps", "-o", "user=", "-p", str(master(service))) == "patrond"
+    nice = service.out("ps", "-o", "nice=,args=", "--ppid", str(master(service))).splitlines()
+    assert {line.split()[2].rstrip(":"): int(line.split()[0]) for line in nice}["sync_combined_sales"] >= 10, nice
     assert not service.run("grep", "-r", KEY, "/run/patrond", "/var/lib/patrond").stdout
 
 

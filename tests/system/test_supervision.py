@@ -181,12 +181,19 @@ def test_start_fails_when_no_worker_can_live(server):
     assert answer.stderr.count("worker_crashed: worker") == 2, answer.stderr
 
 
+def niceness(children):
+    """By role, as the kernel has it."""
+    return {title.split(": ")[1].split("_")[0].split(" ")[0]: os.getpriority(os.PRIO_PROCESS, pid) for pid, title in children.items()}
+
+
 def test_titles_and_master_lock(server):
     p = server()
     titles = sorted(p.children().values())
     assert titles == ["patrond: probe", "patrond: sync_combined_sales", "patrond: worker 0", "patrond: worker 1"]
     found = subprocess.run(["pgrep", "-P", str(p.process.pid), "-f", "sync_combined_sales"], capture_output=True, text=True)
     assert found.stdout.split() == [str(pid) for pid, title in p.children().items() if "sync" in title]
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert niceness(p.children()) == {"sync": min(own + 10, 19), "worker": own, "probe": own}
 
 
 # Deaths.
