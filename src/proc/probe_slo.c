@@ -45,7 +45,8 @@ static struct slo_ring *ring(const struct proc_context *ctx)
 
     if (atomic_load(&r->loaded) == SLO_NOT_LOADED && !slo_file_load(r, ctx->conf->state_dir, now_s()))
         log_failure("read", ctx->conf->state_dir);
-    if (atomic_load(&r->loaded) == SLO_LOADING) /* by a probe that died: what it took counts, and is not taken again */
+    /* A probe that died while it loaded: what it took counts, and is not taken again. */
+    if (atomic_load(&r->loaded) == SLO_LOADING)
         atomic_store(&r->loaded, SLO_LOADED);
     watch_clock(r);
     return r;
