@@ -5,6 +5,7 @@ sockets below a temporary directory; a fresh database for each test that asks fo
 """
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -134,6 +135,15 @@ def patrond(patrond_factory, database):
     instance = patrond_factory(DATABASE_URL=database)
     instance.start()
     return instance
+
+
+@pytest.fixture
+def descriptors():
+    """As many as the machine allows this process and, through it, the server."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

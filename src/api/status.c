@@ -35,34 +35,14 @@ static void write_ago(struct buf *out, int64_t then_us, int64_t now_us)
     buf_add_cstr(out, " ago");
 }
 
-static const char *class_of(enum sb_health state)
-{
-    switch (state) {
-    case SB_HEALTH_UP:
-        return "ok";
-    case SB_HEALTH_DEGRADED:
-        return "warn";
-    case SB_HEALTH_DOWN:
-        return "bad";
-    default:
-        return "none";
-    }
-}
-
-/* A sign before the word, for those who do not see the colours. */
-static const char *sign_of(enum sb_health state)
-{
-    switch (state) {
-    case SB_HEALTH_UP:
-        return "●";
-    case SB_HEALTH_DEGRADED:
-        return "▲";
-    case SB_HEALTH_DOWN:
-        return "✕";
-    default:
-        return "○";
-    }
-}
+/* Its colour, and a sign before the word, for those who do not see the colours. */
+static const struct {
+    const char *class, *sign;
+} looks[] = {
+    [SB_HEALTH_UNKNOWN] = { "none", "○" },        [SB_HEALTH_UP] = { "ok", "●" },
+    [SB_HEALTH_DEGRADED] = { "warn", "▲" },       [SB_HEALTH_DOWN] = { "bad", "✕" },
+    [SB_HEALTH_NOT_CONFIGURED] = { "none", "○" },
+};
 
 static const char *state_word(enum sb_health state)
 {
@@ -161,7 +141,7 @@ static void write_incident(struct buf *out, const struct status_view *v, enum he
         error = v->data == NULL   ? "no run has succeeded yet"
                 : v->health.stale ? "the data are stale"
                                   : "the last run failed";
-    buf_printf(out, "<li><strong class=\"%s\">%s %s is %s</strong>", class_of(state), sign_of(state),
+    buf_printf(out, "<li><strong class=\"%s\">%s %s is %s</strong>", looks[state].class, looks[state].sign,
                components[c].label, state_word(state));
     if (check != NULL && check->since_us > 0) {
         buf_add_cstr(out, " for ");
@@ -217,8 +197,8 @@ static void write_components(struct buf *out, const struct status_view *v)
         const struct health_check *check = check_of(v, (enum health_component)c);
         enum sb_health state = v->health.components[c];
 
-        buf_printf(out, "<tr><td>%s<td class=\"%s\">%s %s<td class=\"n\">", components[c].label, class_of(state),
-                   sign_of(state), state_word(state));
+        buf_printf(out, "<tr><td>%s<td class=\"%s\">%s %s<td class=\"n\">", components[c].label, looks[state].class,
+                   looks[state].sign, state_word(state));
         if (check != NULL && check->latency_us >= 0 && state == SB_HEALTH_UP)
             buf_printf(out, "%.1f ms", (double)check->latency_us / 1000);
         else

@@ -25,15 +25,6 @@ HEADER_TIMEOUT_S = 3
 LIMIT, RESERVE = 120, 8  # descriptors of a worker in want of them, and how many of these connections never get
 
 
-@pytest.fixture
-def descriptors():
-    """As many as the machine allows this process and, through it, the server."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 def connections(p):
     return p.get("/admin/workers").json()["totals"]["connections"]
 

@@ -28,7 +28,7 @@ WORKERS = 2
 """
 # Data, what the operator wrote, the settings of what it needs, and the package manager's own.
 KEPT = ("/var/lib/patrond", "/etc/freetds", "/var/lib/postgresql/", "/var/lib/redis/", "/etc/credstore", "/srv/",
-        "/root/", "/var/lib/dpkg/", "/var/lib/apt/", "/var/cache/", "/var/log/")
+        "/var/lib/dpkg/", "/var/lib/apt/", "/var/cache/", "/var/log/")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def newer(package, tmp_path_factory):
 def bed(package, newer, tmp_path):
     b = Bed(tmp_path / "bed", debian_root(package, *SERVERS))
     for deb in (package, newer):
-        (b.root / "root" / deb.name).write_bytes(deb.read_bytes())
+        (b.root / "srv" / deb.name).write_bytes(deb.read_bytes())
     yield b
     b.down()
 
@@ -67,7 +67,7 @@ def files(bed):
 def installs(bed, package):
     """Answers the paths that came with it and what it needs."""
     before = files(bed)
-    said = apt_install(bed, f"/root/{package.name}")
+    said = apt_install(bed, f"/srv/{package.name}")
     assert "set DATABASE_URL and ADMIN_KEY" in said
     assert bed.out("systemctl", "is-enabled", "patrond") == "enabled" and bed.show("patrond", "ActiveState") == "inactive"
     assert bed.out("stat", "-c", "%U:%G %a", "/etc/patrond/patrond.conf") == "root:patrond 640"
@@ -127,7 +127,7 @@ def upgrades_under_load(bed, package, customer):
     pids = [bed.show(unit, "MainPID") for unit in ("patrond", "patrond@second")]
     with Wrk(bed, f"/api/mcp/customer/{customer}", seconds=60, headers={"X-API-Key": KEY}, through=bed.from_outside()) as wrk:
         before = wait_until(lambda: (n := measured(bed)) > 1000 and n, 30, "service levels of the load", every=0.2)
-        apt_install(bed, f"/root/{package.name}")
+        apt_install(bed, f"/srv/{package.name}")
         after = measured(bed)
     assert wrk.failed == 0 and wrk.lost == 0 and wrk.requests > 1000, wrk.said
     assert after >= before

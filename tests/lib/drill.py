@@ -141,3 +141,12 @@ def wait_hits(p, timeout=20):
     """The seconds until load is answered from Redis."""
     before = cache(p)["hits"]
     return seconds_until(lambda: cache(p)["hits"] > before + 20, timeout, "answers from Redis")
+
+
+def cache_heals(p):
+    """The seconds until Redis, which is there again, is used again; each transition was told once."""
+    back = wait_hits(p, 2)
+    wait_component(p, "cache", "healthy", 2)
+    p.wait_event("cache_up", 5)
+    assert (len(p.events("cache_down")), len(p.events("cache_up"))) == (1, 1)
+    return back

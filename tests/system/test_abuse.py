@@ -1,9 +1,6 @@
 """Clients that mean harm or don't care, all at once against the whole server: others are unaffected, nothing spins."""
 import os
-import resource
 import socket
-
-import pytest
 
 from lib.patrond import Load
 from lib.processes import cpu_seconds
@@ -11,15 +8,6 @@ from lib.refused import REFUSED
 from lib.wait import FACTOR, wait_until
 
 SPARE = 500  # descriptors left to the test and to each worker
-
-
-@pytest.fixture
-def descriptors():
-    """As many as the machine allows this process and, through it, the server."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_refusals_beside_good_requests(patrond_factory, database):

@@ -109,6 +109,15 @@ static void a_clock_that_goes_back_counts_nothing_twice(void **state)
 
 #define DAY 86400
 
+/* The server dies, and begins again at `now`. */
+static void reborn(int64_t now)
+{
+    memset(ring, 0, sizeof(*ring));
+    memset(&total, 0, sizeof(total));
+    assert_true(slo_file_load(ring, dir, now));
+    assert_int_equal(ring->loaded, SLO_LOADED);
+}
+
 /* The clock is set a year ahead for a while, and back: that year was not lived, and nothing is lost. */
 static void a_clock_that_is_set_makes_no_history(void **state)
 {
@@ -122,8 +131,7 @@ static void a_clock_that_is_set_makes_no_history(void **state)
     ask(T0 + 660, T0 + 721, true);
     slots(T0 + 721, 22, 22);
     assert_true(slo_file_save(ring, dir));
-    memset(ring, 0, sizeof(*ring));
-    assert_true(slo_file_load(ring, dir, T0 + 721));
+    reborn(T0 + 721);
     slots(T0 + 721, 22, 22);              /* what was measured after the clock was right again is in the file, too */
     slo_clock_set(ring, T0 + 721 + 3600); /* an hour ahead, as at the end of a machine's boot */
     ask(T0 + 721 + 3600, T0 + 721 + 3631, true);
@@ -136,8 +144,7 @@ static void a_boot_with_the_clock_in_the_past_keeps_the_history(void **state)
     (void)state;
     ask(T0, T0 + 1201, true);
     assert_true(slo_file_save(ring, dir));
-    memset(ring, 0, sizeof(*ring));
-    assert_true(slo_file_load(ring, dir, 1000));
+    reborn(1000);
     ask(1000, 1091, true);
     slots(1091, 3, 3);
     assert_true(slo_file_save(ring, dir));
@@ -145,8 +152,7 @@ static void a_boot_with_the_clock_in_the_past_keeps_the_history(void **state)
     ask(T0 + 1300, T0 + 1400, true);
     slots(T0 + 1400, 43, 43);
     assert_true(slo_file_save(ring, dir));
-    memset(ring, 0, sizeof(*ring));
-    assert_true(slo_file_load(ring, dir, T0 + 1400));
+    reborn(T0 + 1400);
     slots(T0 + 1400, 43, 43);
 }
 
@@ -248,15 +254,6 @@ static void the_report_holds_them_against_the_targets(void **state)
     assert_int_equal(r.levels[SLO_AVAILABILITY][SLO_30D].events, 0);
     assert_true(r.used_minutes == 0);
     atomic_store(&ring->loaded, SLO_LOADED);
-}
-
-/* The server dies, and begins again at `now`. */
-static void reborn(int64_t now)
-{
-    memset(ring, 0, sizeof(*ring));
-    memset(&total, 0, sizeof(total));
-    assert_true(slo_file_load(ring, dir, now));
-    assert_int_equal(ring->loaded, SLO_LOADED);
 }
 
 static void history_outlives_the_server(void **state)
