@@ -12,9 +12,9 @@
 
 #include "base/log.h"
 #include "core/metrics.h"
+#include "core/service.h"
 #include "core/sys.h"
 #include "ctl/ctl.h"
-#include "ctl/service.h"
 
 #define MAX_TEXT 65536
 #define MIDDLE   36 /* columns of the arguments in the list of commands, which bash completion reads */
@@ -127,7 +127,7 @@ int main(int argc, char **argv)
     static const struct option options[] = { { "help", no_argument, NULL, 'h' },
                                              { "version", no_argument, NULL, 'V' },
                                              { NULL, 0, NULL, 0 } };
-    const char *path = access(SERVICE_SETTINGS, F_OK) == 0 ? SERVICE_SETTINGS : NULL, *instance = NULL;
+    const char *path = access(SERVICE_SETTINGS, F_OK) == 0 ? SERVICE_SETTINGS : NULL;
     bool is_service = path != NULL;
     const struct ctl_command *command;
     struct service service;
@@ -141,11 +141,12 @@ int main(int argc, char **argv)
             return puts("patronctl " PACKAGE_VERSION) >= 0 ? CTL_OK : CTL_FAILED;
         if (option != 'c' && option != 'i')
             return usage(stderr, CTL_USAGE);
-        instance = option == 'i' ? optarg : NULL;
-        if (!service_of(instance, &service))
+        if (option == 'i' && !service_of(optarg, &service))
             return ctl_fail(CTL_USAGE, "no instance can be called %s", optarg);
-        path = instance != NULL ? service.settings : optarg;
-        is_service = strcmp(path, service.settings) == 0;
+        path = option == 'i' ? service.settings : optarg;
+        is_service = service_of_settings(path, &service);
+        if (!is_service)
+            (void)service_of(NULL, &service);
     }
     if (optind >= argc)
         return usage(stderr, CTL_USAGE);
@@ -158,7 +159,7 @@ int main(int argc, char **argv)
         return help(command);
     log_init("patronctl", LOG_LEVEL_WARNING, false);
     metrics_init(NULL, 0);
-    if (is_service && !service_enter(&service, instance))
+    if (is_service && !service_enter(&service))
         return ctl_fail(CTL_FAILED, "out of memory");
     return run(command, path, service.unit, argc - optind, argv + optind);
 }

@@ -3,6 +3,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -15,12 +16,12 @@
 #include "base/log.h"
 #include "core/conf.h"
 #include "core/events.h"
+#include "core/service.h"
 #include "core/sys.h"
 #include "proc/master.h"
 
-#define DEFAULT_FILE PATROND_SYSCONFDIR "/patrond/patrond.conf"
-#define MAX_TEXT     65536
-#define EXIT_USAGE   2
+#define MAX_TEXT   65536
+#define EXIT_USAGE 2
 
 enum mode {
     MODE_RUN,
@@ -32,7 +33,7 @@ enum mode {
 static const char usage[] =
     "usage: patrond [-c FILE] [-r | -t | -T]\n"
     "       patrond -V\n"
-    "  -c FILE  read the settings from FILE (default: " DEFAULT_FILE ", if there is one)\n"
+    "  -c FILE  read the settings from FILE (default: " SERVICE_SETTINGS ", if there is one)\n"
     "  -r       rehearse: start a worker and the helpers beside a running server, until they\n"
     "           are ready, and exit\n"
     "  -t       test the settings, report every problem, and exit\n"
@@ -48,7 +49,7 @@ static void print_version(void)
     static const char compiler[] = "gcc " __VERSION__;
 #endif
 
-    printf("patrond %s\nbuilt with %s\nsettings: %s\n", PACKAGE_VERSION, compiler, DEFAULT_FILE);
+    printf("patrond %s\nbuilt with %s\nsettings: %s\n", PACKAGE_VERSION, compiler, SERVICE_SETTINGS);
 }
 
 /* ADMIN_KEY and an open CORS policy are matters of security, the rest of configuration. A problem begins with the
@@ -109,6 +110,31 @@ static struct conf *load(const char *path, enum mode mode)
     return conf;
 }
 
+/* What a unit's server reads is tested and printed as that server sees it, also by hand. */
+static bool enter_service(const char *path, enum mode mode)
+{
+    struct service service;
+
+    if ((mode != MODE_TEST && mode != MODE_PRINT) || path == NULL || !service_of_settings(path, &service))
+        return false;
+    if (!service_enter(&service))
+        fputs("patrond: out of memory\n", stderr);
+    return true;
+}
+
+/* The server must be able to read them as well, and is not root. */
+static int end_test(struct conf *conf, const char *path, bool of_service)
+{
+    bool good = !of_service || (service_become_user(conf->state_dir) && access(path, R_OK) == 0);
+
+    if (good)
+        printf("patrond: the settings are good (%s)\n", path != NULL ? path : "no file");
+    else
+        fprintf(stderr, "patrond: %s: the server's user cannot read it: %s\n", path, strerror(errno));
+    conf_free(conf);
+    return good ? 0 : PROC_EXIT_CONFIG;
+}
+
 static int print_settings(struct conf *conf)
 {
     struct buf text;
@@ -141,8 +167,10 @@ static int run(const char *path, const char *executable, enum mode mode)
 {
     struct succession succession;
     struct conf *conf;
+    bool of_service;
 
     succession_begin(&succession, executable, path);
+    of_service = enter_service(path, mode);
     if (mode == MODE_REHEARSE) {
         printf("patrond %s rehearses\n", PACKAGE_VERSION); /* the server reads this line */
         fflush(stdout);
@@ -154,11 +182,8 @@ static int run(const char *path, const char *executable, enum mode mode)
     }
     if (mode == MODE_PRINT)
         return print_settings(conf);
-    if (mode == MODE_TEST) {
-        printf("patrond: the settings are good (%s)\n", path != NULL ? path : "no file");
-        conf_free(conf);
-        return 0;
-    }
+    if (mode == MODE_TEST)
+        return end_test(conf, path, of_service);
     return run_master(conf, executable, mode, &succession);
 }
 
@@ -198,7 +223,7 @@ static int serve(int argc, char **argv, const char *path, enum mode mode)
 
 int main(int argc, char **argv)
 {
-    const char *path = access(DEFAULT_FILE, F_OK) == 0 ? DEFAULT_FILE : NULL;
+    const char *path = access(SERVICE_SETTINGS, F_OK) == 0 ? SERVICE_SETTINGS : NULL;
     static const struct option options[] = { { "help", no_argument, NULL, 'h' },
                                              { "version", no_argument, NULL, 'V' },
                                              { NULL, 0, NULL, 0 } };

@@ -109,6 +109,24 @@ def test_unusable_settings_are_not_tried_again(service):
     assert any("WORKERS" in m for m in said) and any("NO_SUCH" in m for m in said)
 
 
+def test_settings_tested_by_hand_are_those_of_the_service(service):
+    test = [f"{service.sbin}/patrond", "-t"]
+    service.out(*test)  # with the secrets of the running server
+    assert "ADMIN_KEY = ***" in service.out(f"{service.sbin}/patrond", "-T")
+    service.out("systemctl", "stop", UNIT)
+    service.out(*test)  # with those it will get
+    own = f"{service.path('sysconfdir')}/patrond/byhand.conf"
+    service.write(own, "ENVIRONMENT = test\n")
+    assert "ADMIN_KEY not set" in service.run(*test, "-c", own).stderr  # the other unit's are not its own
+    service.write("/etc/credstore/patrond.byhand.ADMIN_KEY", "short", 0o600)
+    assert "ADMIN_KEY too short" in service.run(*test, "-c", own).stderr
+    configure(service)
+    service.out("chmod", "600", service.conf)
+    refused = service.run(*test)
+    assert refused.returncode == 78 and "the server's user cannot read it: Permission denied" in refused.stderr
+    service.out("chmod", "644", service.conf)
+
+
 def test_refused_reload_fails_and_changes_nothing(service):
     before = workers(service)
     configure(service, NO_SUCH="1")

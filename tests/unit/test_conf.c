@@ -14,6 +14,7 @@
 
 #include "core/conf.h"
 #include "core/options.h"
+#include "core/service.h"
 #include "core/sys.h"
 
 #define GOOD_KEY "k3y-of-th3-op3rator-9f2c"
@@ -281,6 +282,52 @@ static void secrets_from_files_and_credentials(void **state)
     conf_free(c);
 }
 
+#define SETTINGS(name) PATROND_SYSCONFDIR "/patrond/" name
+
+static void settings_belong_to_a_unit(void **state)
+{
+    (void)state;
+    struct service s;
+    char name[NAME_MAX + 64];
+
+    assert_true(service_of_settings(SETTINGS("patrond.conf"), &s));
+    assert_string_equal(s.unit, "patrond.service");
+    assert_string_equal(s.credentials, "patrond.");
+    assert_string_equal(s.instance, "");
+    assert_true(service_of_settings(SETTINGS("shop.conf"), &s));
+    assert_string_equal(s.unit, "patrond@shop.service");
+    assert_string_equal(s.credentials, "patrond.shop.");
+    assert_string_equal(s.settings, SETTINGS("shop.conf"));
+
+    assert_false(service_of_settings("patrond.conf", &s));
+    assert_false(service_of_settings("/tmp/patrond.conf", &s));
+    assert_false(service_of_settings(SETTINGS("shop"), &s));
+    assert_false(service_of_settings(SETTINGS(".conf"), &s));
+    assert_false(service_of_settings(SETTINGS(".hidden.conf"), &s));
+    assert_false(service_of_settings(SETTINGS("a/b.conf"), &s));
+    snprintf(name, sizeof(name), SETTINGS("%0*d.conf"), NAME_MAX, 1);
+    assert_false(service_of_settings(name, &s));
+}
+
+static void units_give_directories_and_credentials(void **state)
+{
+    (void)state;
+    struct service s;
+
+    clearenv();
+    assert_true(service_of("no-such-instance", &s) && service_enter(&s));
+    assert_string_equal(getenv("RUN_DIR"), "/run/patrond/no-such-instance");
+    assert_string_equal(getenv("STATE_DIR"), "/var/lib/patrond/no-such-instance");
+    assert_null(getenv("CREDENTIALS_DIRECTORY"));
+    assert_null(getenv("ADMIN_KEY_FILE"));
+
+    clearenv();
+    setenv("CREDENTIALS_DIRECTORY", dir, 1); /* a part of the unit */
+    assert_true(service_of(NULL, &s) && service_enter(&s));
+    assert_string_equal(getenv("CREDENTIALS_DIRECTORY"), dir);
+    assert_null(getenv("RUN_DIR"));
+}
+
 static void ignored_names_give_one_warning(void **state)
 {
     (void)state;
@@ -412,6 +459,8 @@ int main(void)
         TEST(rules_of_meaning),
         TEST(accepts),
         TEST(environment_wins),
+        TEST(settings_belong_to_a_unit),
+        TEST(units_give_directories_and_credentials),
         TEST(secrets_from_files_and_credentials),
         TEST(ignored_names_give_one_warning),
         TEST(prints_no_secret),

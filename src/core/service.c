@@ -2,7 +2,7 @@
  * service: names, environment and user of the units that systemd/ has. See patrond.service.in, whose LoadCredential=
  * names the same files.
  */
-#include "ctl/service.h"
+#include "core/service.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -13,7 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "core/options.h"
+
+#define SETTINGS_DIR PATROND_SYSCONFDIR "/patrond/"
+#define SETTINGS_END ".conf"
+#define STORE        "/etc/credstore/"
 
 bool service_of(const char *name, struct service *s)
 {
@@ -22,11 +27,24 @@ bool service_of(const char *name, struct service *s)
     if (name != NULL &&
         (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL || strlen(name) > NAME_MAX - 5))
         return false;
-    (void)snprintf(s->settings, sizeof(s->settings), PATROND_SYSCONFDIR "/patrond/%s.conf",
-                   name != NULL ? name : "patrond");
+    (void)snprintf(s->instance, sizeof(s->instance), "%s", own);
+    (void)snprintf(s->settings, sizeof(s->settings), SETTINGS_DIR "%s" SETTINGS_END, name != NULL ? name : "patrond");
     (void)snprintf(s->unit, sizeof(s->unit), "patrond%s%s.service", at, own);
     (void)snprintf(s->credentials, sizeof(s->credentials), "patrond%s%s.", dot, own);
     return true;
+}
+
+bool service_of_settings(const char *path, struct service *s)
+{
+    size_t start = strlen(SETTINGS_DIR), end = strlen(SETTINGS_END), length = strlen(path);
+    char name[NAME_MAX];
+
+    if (strcmp(path, SERVICE_SETTINGS) == 0)
+        return service_of(NULL, s);
+    if (length <= start + end || !str_starts(str_from(path), SETTINGS_DIR) ||
+        strcmp(path + length - end, SETTINGS_END) != 0)
+        return false;
+    return str_copy(name, sizeof(name), (struct str){ path + start, length - start - end }) && service_of(name, s);
 }
 
 static bool enter_directory(const char *variable, const char *parent, const char *name)
@@ -43,20 +61,20 @@ static bool enter_secret(const struct service *s, const struct option *o)
     char path[PATH_MAX], variable[64];
 
     (void)snprintf(variable, sizeof(variable), "%s_FILE", o->name);
-    (void)snprintf(path, sizeof(path), "/etc/credstore/%s%s", s->credentials, o->name);
+    (void)snprintf(path, sizeof(path), STORE "%s%s", s->credentials, o->name);
     if (getenv(o->name) != NULL || getenv(variable) != NULL || access(path, R_OK) != 0)
         return true;
     return setenv(variable, path, 1) == 0;
 }
 
-bool service_enter(const struct service *s, const char *name)
+bool service_enter(const struct service *s)
 {
     char running[PATH_MAX];
     size_t count;
     const struct option *table = options_table(&count);
 
-    if (name != NULL && (!enter_directory("RUN_DIR", "/run/patrond", name) ||
-                         !enter_directory("STATE_DIR", "/var/lib/patrond", name)))
+    if (s->instance[0] != '\0' && (!enter_directory("RUN_DIR", "/run/patrond", s->instance) ||
+                                   !enter_directory("STATE_DIR", "/var/lib/patrond", s->instance)))
         return false;
     if (getenv("CREDENTIALS_DIRECTORY") != NULL)
         return true; /* systemd started us, as part of the unit */
