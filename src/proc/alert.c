@@ -4,8 +4,10 @@
 #include "proc/alert.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "core/json.h"
 
 const struct alert alerts_table[ALERT_COUNT] = {
@@ -32,6 +34,18 @@ const struct alert alerts_table[ALERT_COUNT] = {
     [ALERT_STALE] = { ALERT_STALE, "stale", "P2", "The data are stale", "The data are fresh again",
                       "patronctl status; patronctl sync --wait" },
 };
+
+void alert_address(struct alert_board *board, const char *url)
+{
+    uint8_t digest[HASH_SHA256_BYTES];
+    uint64_t webhook;
+
+    hash_sha256(digest, url, strlen(url));
+    memcpy(&webhook, digest, sizeof(webhook));
+    if (board->webhook != webhook && board->webhook != 0)
+        *board = (struct alert_board){ 0 };
+    board->webhook = webhook;
+}
 
 static bool was_told(const struct alert_board *b, unsigned i)
 {

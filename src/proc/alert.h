@@ -4,7 +4,8 @@
  * The table and pure decisions; `now` is an argument. What was told is compared with what is: a message carries every
  * difference, so nothing is told twice, a change that took itself back in between is not told at all, and a message
  * that could not be sent is made anew from what is true then. What is not known (yet) is no difference: a server that
- * starts neither repeats an alert nor ends one before it has looked. Each alert may be told ALERT_BURST times in a
+ * starts neither repeats an alert nor ends one before it has looked. What one webhook was told another does not know,
+ * so a changed ALERT_WEBHOOK_URL hears of all that fires. Each alert may be told ALERT_BURST times in a
  * row, then once in ALERT_PAUSE_S: one that flaps does not flood.
  */
 #ifndef PROC_ALERT_H
@@ -63,8 +64,11 @@ struct alert_board {
     } told[ALERT_COUNT];
     int64_t sending_until_s;  /* a message is under way, at the longest until then; 0: none */
     int64_t retry_s, pause_s; /* after failures: not before then; the pause before the next try */
+    uint64_t webhook;         /* whom it was told to: a hash of the URL, which is a secret; 0: not known */
 };
 
+/* From here on it is told to the webhook at `url`: another than before has been told nothing yet. */
+void alert_address(struct alert_board *board, const char *url);
 /* What to tell now: a bit for each alert whose state differs from what was told; 0: nothing, or not yet. */
 uint32_t alert_due(const struct alert_board *board, const struct alert_state now[ALERT_COUNT], int64_t now_s);
 /* The message about those, in Slack's incoming-webhook format. `where`: host and environment. */

@@ -16,6 +16,7 @@
 #define CHECK_SEED  0x414c5254 /* "ALRT": raised with every change of struct record */
 #define RECORDS_MAX 64         /* of any version */
 #define SENDING     "sending"  /* the record of the message under way */
+#define WEBHOOK     "webhook"  /* the record of whom it was told to, in the place of a time */
 
 struct record {
     char name[40]; /* filled up with zeros */
@@ -47,6 +48,8 @@ static void take(struct alert_board *board, const struct record *r)
         return;
     if (strcmp(r->name, SENDING) == 0)
         board->sending_until_s = r->since_s;
+    if (strcmp(r->name, WEBHOOK) == 0)
+        board->webhook = (uint64_t)r->since_s;
     for (unsigned i = 0; i < ALERT_COUNT; i++) {
         if (strcmp(r->name, alerts_table[i].name) == 0) {
             board->told[i].since_s = r->since_s;
@@ -86,12 +89,13 @@ bool alert_file_save(const struct alert_board *board, const char *dir)
     int fd = file_open(dir, O_WRONLY | O_CREAT), error;
     ssize_t n = -1;
 
-    _Static_assert(ALERT_COUNT < RECORDS_MAX, "each alert needs its record");
+    _Static_assert(ALERT_COUNT + 2 <= RECORDS_MAX, "each alert needs its record");
     if (fd < 0)
         return false;
     for (unsigned i = 0; i < ALERT_COUNT; i++)
         records[i] = record_of(alerts_table[i].name, board->told[i].since_s, board->told[i].paid_off_s);
     records[ALERT_COUNT] = record_of(SENDING, board->sending_until_s, 0);
+    records[ALERT_COUNT + 1] = record_of(WEBHOOK, (int64_t)board->webhook, 0);
     error = posix_fallocate(fd, 0, (off_t)sizeof(records));
     if (error == 0 || error == EOPNOTSUPP || error == EINVAL) {
         n = pwrite(fd, records, sizeof(records), 0);

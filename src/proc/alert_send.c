@@ -193,6 +193,7 @@ static bool take_over(struct alert_sender *s, const struct proc_context *ctx, in
     s->board.sending_until_s = 0;
     if (s->death_ns == 0)
         s->death_ns = told_death_ns(&s->board, now);
+    alert_address(&s->board, ctx->conf->alert_webhook_url);
     s->loaded = true;
     return true;
 }

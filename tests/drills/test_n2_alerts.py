@@ -245,6 +245,24 @@ def test_what_was_told_is_remembered(shop_of):
     assert (hook.count(down), hook.count(back)) == (0, 1), hook.messages
 
 
+def test_another_webhook_hears_what_fires(shop_of):
+    s, hook, other = shop_of, shop_of.webhook, Webhook()
+    try:
+        s.sales.rename(s.sales.with_suffix(".away"))
+        hook.wait("P2: The source of the sales cannot be read")
+        s.server.write_settings(ALERT_WEBHOOK_URL=other.url)
+        assert s.server.ctl("reload").returncode == 0
+        other.wait("P2: The source of the sales cannot be read")
+        s.sales.with_suffix(".away").rename(s.sales)
+        other.wait("Recovered: The source can be read again")
+        assert len(hook.messages) == 1, hook.messages
+        assert b"s3cret" not in (s.server.directory / "state/alerts_told").read_bytes()
+    finally:
+        s.server.write_settings(ALERT_WEBHOOK_URL=hook.url)
+        assert s.server.ctl("reload").returncode == 0
+        other.close()
+
+
 def test_a_message_under_way_is_not_sent_twice(shop_of):
     """A reload while the webhook takes its time: the old probe hears the answer, the new one waits for it."""
     s, hook = shop_of, shop_of.webhook

@@ -123,6 +123,22 @@ static void one_that_flaps_does_not_flood(void **state)
     assert_in_range(told, ALERT_BURST + 30, ALERT_BURST + 3600 / ALERT_PAUSE_S + 1);
 }
 
+static void another_webhook_hears_what_fires(void **state)
+{
+    (void)state;
+    set(ALERT_DATABASE, true, T0);
+    tell(1U << ALERT_DATABASE, T0);
+    alert_address(&board, "https://hooks.example/a"); /* a board that does not say whom it was told to: to this one */
+    tell(0, T0 + 1);
+    alert_address(&board, "https://hooks.example/a");
+    set(ALERT_CACHE, true, T0 + 2);
+    tell(1U << ALERT_CACHE, T0 + 2);
+    alert_address(&board, "https://hooks.example/b");
+    set(ALERT_CACHE, false, T0 + 3); /* it never heard of this one */
+    tell(1U << ALERT_DATABASE, T0 + 3);
+    tell(0, T0 + 4);
+}
+
 static const char *message(uint32_t due, int64_t now_s)
 {
     static struct buf out;
@@ -215,6 +231,7 @@ static void what_was_told_outlives_the_server(void **state)
     board.sending_until_s = T0 + 9;
     assert_true(alert_file_save(&board, dir));
     board.sending_until_s = 0;
+    alert_address(&board, "https://hooks.example/a");
     set(ALERT_SYNC, false, T0 + 2);
     tell(1U << ALERT_SYNC, T0 + 2);
     assert_true(alert_file_load(&back, dir));
@@ -267,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup(changes_travel_together_and_those_taken_back_not_at_all, setup),
         cmocka_unit_test_setup(failures_are_tried_again_ever_more_slowly, setup),
         cmocka_unit_test_setup(one_that_flaps_does_not_flood, setup),
+        cmocka_unit_test_setup(another_webhook_hears_what_fires, setup),
         cmocka_unit_test_setup(the_message_says_what_and_what_to_do, setup),
         cmocka_unit_test_setup(one_that_nobody_watches_any_more_is_closed_in_other_words, setup),
         cmocka_unit_test_setup_teardown(what_was_told_outlives_the_server, setup_dir, teardown_dir),
