@@ -66,27 +66,34 @@ bool signals_take(enum signals_flag flag)
     return raised;
 }
 
+/* Default handlers, and SIGPIPE ignored with what operators mean for the master: pkill and `systemctl kill` send it
+ * to all of its processes. */
 static void reset_handlers(void)
 {
+    static const int ignored[] = { SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU };
     struct sigaction standard = { .sa_handler = SIG_DFL };
     struct sigaction ignore = { .sa_handler = SIG_IGN };
 
     for (int signo = 1; signo < NSIG; signo++)
         sigaction(signo, &standard, NULL); /* fails for KILL and STOP, as it should */
-    sigaction(SIGPIPE, &ignore, NULL);
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        sigaction(ignored[i], &ignore, NULL);
 }
 
 int signals_child_reset(void)
 {
     static const int read_by_fd[] = { SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP };
+    struct sigaction standard = { .sa_handler = SIG_DFL };
     sigset_t set;
 
     reset_handlers();
     for (int i = 0; i < SIGNALS_COUNT; i++)
         flags[i] = 0;
     sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(read_by_fd) / sizeof(read_by_fd[0]); i++)
+    for (size_t i = 0; i < sizeof(read_by_fd) / sizeof(read_by_fd[0]); i++) {
+        sigaction(read_by_fd[i], &standard, NULL); /* one that is ignored need not become pending */
         sigaddset(&set, read_by_fd[i]);
+    }
     sigprocmask(SIG_SETMASK, &set, NULL);
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }

@@ -36,10 +36,10 @@ void signals_init(void);
 void signals_wait(int ms);
 /* Was it raised since the last call? */
 bool signals_take(enum signals_flag flag);
-/* In a child: default handlers, SIGPIPE ignored, nothing blocked but the signals of the child's signalfd, whose
- * descriptor it answers (-1 with errno). */
+/* In a child: default handlers, SIGPIPE and the signals that are the master's alone (USR2, TTIN, TTOU) ignored,
+ * nothing blocked but the signals of the child's signalfd, whose descriptor it answers (-1 with errno). */
 int signals_child_reset(void);
-/* In a short-lived helper: default handlers, SIGPIPE ignored, nothing blocked. */
+/* In a short-lived helper: default handlers, the same ignored, HUP and USR1 as well, nothing blocked. */
 void signals_task_reset(void);
 
 /* "SIGSEGV"; "signal N" for those without a name. */

@@ -243,6 +243,23 @@ def test_worker_told_to_stop_from_outside_comes_back(server):
     assert field(p.wait_event("worker_recycled"), "reason") == "terminated"
 
 
+def test_signals_for_the_master_do_no_harm_to_its_children(server):
+    """pkill -USR2 and systemctl kill reach all processes."""
+    p = server()
+    before = p.children()
+    masters = [signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU]
+    with load(p, clients=4) as l:
+        l.wait_requests(50)
+        for pid in before:
+            ignored = re.search(r"^SigIgn:\s*(\w+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M).group(1)
+            assert all(int(ignored, 16) & 1 << s - 1 for s in masters), (before[pid], ignored)
+            for number in masters:
+                os.kill(pid, number)
+        l.wait_requests(100)
+    assert not l.failures, l.failures[:5]
+    assert p.children() == before and not p.events("worker_crashed")
+
+
 def test_worker_that_dies_at_start_backs_off_while_others_serve(server):
     p = server()
     starve(p)
