@@ -101,6 +101,37 @@ bool str_eq_secret(struct str a, struct str b)
     return difference == 0;
 }
 
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool str_percent_decode(char *dst, size_t size, struct str s)
+{
+    size_t len = 0;
+
+    if (size == 0)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        int byte = (unsigned char)s.p[i];
+
+        if (byte == '%') {
+            int high = s.len - i > 2 ? hex_value(s.p[i + 1]) : -1, low = high >= 0 ? hex_value(s.p[i + 2]) : -1;
+
+            byte = low >= 0 ? high << 4 | low : 0;
+            i += 2;
+        }
+        if (byte == 0 || len + 1 >= size)
+            return false;
+        dst[len++] = (char)byte;
+    }
+    dst[len] = '\0';
+    return true;
+}
+
 void str_hex(char *hex, const uint8_t *bytes, size_t n)
 {
     static const char digits[] = "0123456789abcdef";

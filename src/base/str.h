@@ -45,6 +45,8 @@ bool str_to_bool(struct str s, bool *out);     /* true/false yes/no on/off 1/0, 
  * > 9.2e16. */
 bool str_to_cents(struct str s, int64_t *out);
 
+/* %XX in bytes, and a NUL at the end; false on a bad escape, a NUL inside (%00), or a dst too small. */
+bool str_percent_decode(char *dst, size_t size, struct str s);
 /* hex must hold 2*n+1 bytes. */
 void str_hex(char *hex, const uint8_t *bytes, size_t n);
 /* base64url without padding. Encode: dst must hold (n*4+2)/3+1 bytes; returns its length.

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "core/cidr.h"
 #include "core/options.h"
+#include "core/redis_target.h"
 
 #define ADMIN_KEY_LEAST       16
 #define ADMIN_KEY_LEAST_KINDS 5 /* different characters */
@@ -203,14 +204,12 @@ static void check_database(const struct checker *k)
 
 static void check_redis(const struct checker *k)
 {
-    struct str url = str_from(k->c->redis_url);
+    struct redis_target target;
+    const char *wrong = k->c->redis_url[0] != '\0' ? redis_target_parse(k->c->redis_url, &target) : NULL;
 
-    if (str_starts(url, "rediss://"))
-        problem(k, "REDIS_URL",
-                ": rediss:// (TLS) is not supported by the packaged library, and nothing is sent in clear instead; "
-                "use redis:// through a TLS tunnel, or unix://");
-    else if (url.len > 0 && !str_starts(url, "redis://") && !str_starts(url, "unix://"))
-        problem(k, "REDIS_URL", ": expected redis:// or unix://");
+    if (wrong != NULL)
+        problem(k, "REDIS_URL", ": %s", wrong);
+    explicit_bzero(&target, sizeof(target));
 }
 
 /* http:// to this machine, and no other name that only begins so. */

@@ -12,8 +12,8 @@
 #include <hiredis/async.h>
 
 #include "base/clock.h"
+#include "core/redis_target.h"
 #include "net/lookup.h"
-#include "net/redis_target.h"
 
 #define LOSSES_TO_OPEN 3
 #define RETRY_SOON_MS  10
@@ -305,7 +305,7 @@ struct redis *redis_new(struct loop *l, const char *url, uint64_t timeout_ms)
     r->timeout_ms = timeout_ms;
     r->last = &r->first;
     r->timer = loop_timer_new(l, on_timer, r);
-    if (r->timer == NULL || !redis_target_parse(url, &r->target)) {
+    if (r->timer == NULL || redis_target_parse(url, &r->target) != NULL) {
         redis_free(r);
         return NULL;
     }

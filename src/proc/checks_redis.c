@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "net/redis_target.h"
+#include "core/redis_target.h"
 #include "proc/checks.h"
 
 #define KEY_PATTERN   "patrond:*"
@@ -155,20 +155,28 @@ static void converse(const struct check_env *env, redisContext *c, const struct 
         count_keys(env, c, r);
 }
 
+static void name_target(const struct redis_target *t, struct check_result *r)
+{
+    bool ipv6 = strchr(t->host, ':') != NULL;
+
+    if (t->is_unix)
+        (void)snprintf(r->target, sizeof(r->target), "%s", t->host);
+    else
+        (void)snprintf(r->target, sizeof(r->target), "%s%.110s%s:%llu", ipv6 ? "[" : "", t->host, ipv6 ? "]" : "",
+                       (unsigned long long)t->port);
+}
+
 void check_redis_run(const struct check_env *env, struct check_result *r)
 {
     struct redis_target t;
+    const char *wrong = redis_target_parse(env->conf->redis_url, &t);
     redisContext *c;
 
-    if (!redis_target_parse(env->conf->redis_url, &t)) {
-        check_down(r, SB_ERROR_REFUSED,
-                   "REDIS_URL: expected redis://[[user]:password@]host[:port][/db] or unix://path");
+    if (wrong != NULL) {
+        check_down(r, SB_ERROR_REFUSED, "REDIS_URL: %s", wrong);
         return;
     }
-    if (t.is_unix)
-        (void)snprintf(r->target, sizeof(r->target), "%s", t.host);
-    else
-        (void)snprintf(r->target, sizeof(r->target), "%.110s:%llu", t.host, (unsigned long long)t.port);
+    name_target(&t, r);
     c = t.is_unix ? redisConnectUnixWithTimeout(t.host, time_left(env))
                   : redisConnectWithTimeout(t.host, (int)t.port, time_left(env));
     if (c == NULL) {

@@ -170,7 +170,7 @@ class Redis(Server):
         self.directory.mkdir(parents=True, exist_ok=True)
         if shutil.which("redis-server") is None:
             raise RuntimeError("no redis-server found: apt-get install redis-server")
-        self.process = subprocess.Popen(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket",
+        self.process = subprocess.Popen(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "-::1", "--unixsocket",
                                          str(self.socket), "--save", "", "--appendonly", "no", "--dir",
                                          str(self.directory)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                         start_new_session=True)

@@ -2,12 +2,22 @@
 import concurrent.futures
 import re
 import socket
+import subprocess
 import time
 
 import pytest
 
 from lib.sales import shop, write
 from lib.wait import FACTOR, wait_until
+
+
+def has_ipv6():
+    with socket.socket(socket.AF_INET6) as s:
+        try:
+            s.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
 
 
 class Shop:
@@ -149,15 +159,23 @@ def test_redis_gone_costs_next_to_nothing(cached_shop, fault):
     assert len(cached_shop.patrond.events("cache_down")) == 1
 
 
-def test_password_and_database_of_the_url(patrond_factory, database, own_redis, tmp_path):
+@pytest.mark.parametrize("place", ["redis://:{password}@[::1]:{port}/3", "unix://default:{password}@{socket}?db=3"])
+def test_every_part_of_the_url(patrond_factory, database, own_redis, tmp_path, place):
+    if "[::1]" in place and not has_ipv6():
+        pytest.skip("no ::1 on this machine")
     source = tmp_path / "sales.csv"
     write(source, shop(50))
     here = Shop(None, own_redis, source)
-    assert here.command(b"CONFIG", b"SET", b"requirepass", b"geheim").startswith(b"+OK")
-    url = own_redis.url().replace("redis://", "redis://:geheim@").split("/0")[0].rstrip("/") + "/3"
+    assert here.command(b"CONFIG", b"SET", b"requirepass", b"a@b:c/d%e").startswith(b"+OK")
+    url = place.format(password="a%40b%3Ac%2Fd%25e", port=own_redis.port, socket=own_redis.socket)
     here.patrond = patrond_factory(DATABASE_URL=database, SYNC_SOURCE=f"csv:{source}", AS_OF_DATE="2025-01-01",
                                    REDIS_URL=url).start()
     assert here.patrond.sync("full")["status"] == "success"
     here.patrond.wait_data()
     here.wait_cached(here.customers(1)[0])
     assert here.stats()["connected"]
+    checked = here.patrond.ctl("check", "redis")
+    assert checked.returncode == 0, checked.stdout
+    keyspace = subprocess.run(["redis-cli", "-s", own_redis.socket, "--no-auth-warning", "-a", "a@b:c/d%e", "info", "keyspace"],
+                              capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"^db(\d+):", keyspace, re.M) == ["3"], keyspace

@@ -186,6 +186,27 @@ static void base64url_round_trips(void **state)
     assert_string_equal(hex, "fbffbf");
 }
 
+static void percents_are_decoded(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = { "%", "%4", "a%", "%4g", "%g4", "%%41", "%00", "a%2" };
+    char text[8];
+
+    assert_true(str_percent_decode(text, sizeof(text), STR_LIT("a%40%3a%2F+")));
+    assert_string_equal(text, "a@:/+");
+    assert_true(str_percent_decode(text, sizeof(text), STR_NONE));
+    assert_string_equal(text, "");
+    assert_true(str_percent_decode(text, sizeof(text), STR_LIT("%ff12345%25")));
+    assert_string_equal(text, "\xff"
+                              "12345%");
+    assert_false(str_percent_decode(text, sizeof(text), STR_LIT("12345678")));
+    assert_false(str_percent_decode(text, 0, STR_NONE));
+    for (size_t k = 0; k < sizeof(wrong) / sizeof(wrong[0]); k++)
+        assert_false(str_percent_decode(text, sizeof(text), str_from(wrong[k])));
+    assert_false(
+        str_percent_decode(text, sizeof(text), (struct str){ "%41", 2 })); /* nothing is read behind the end */
+}
+
 static void utf8_is_strict(void **state)
 {
     (void)state;
@@ -349,6 +370,7 @@ int main(void)
         cmocka_unit_test(parses_doubles_and_booleans),
         cmocka_unit_test(parses_cents_half_to_even),
         cmocka_unit_test(base64url_round_trips),
+        cmocka_unit_test(percents_are_decoded),
         cmocka_unit_test(utf8_is_strict),
         cmocka_unit_test(utf8_is_mended),
         cmocka_unit_test(buf_grows_to_its_ceiling),

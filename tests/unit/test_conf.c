@@ -14,6 +14,7 @@
 
 #include "core/conf.h"
 #include "core/options.h"
+#include "core/redis_target.h"
 #include "core/service.h"
 #include "core/sys.h"
 
@@ -186,6 +187,7 @@ static void rules_of_meaning(void **state)
     refused("ADMIN_KEY = " GOOD_KEY "\nDATABASE_URL = mysql://h/d\n", "DATABASE_URL: expected postgresql://");
     refused(GOOD "REDIS_URL = rediss://h\n", "rediss:// (TLS) is not supported");
     refused(GOOD "REDIS_URL = http://h\n", "REDIS_URL: expected redis:// or unix://");
+    refused(GOOD "REDIS_URL = redis://h:0\n", "patrond.conf:3: REDIS_URL: the port is no number");
     refused(GOOD "ALLOWED_ORIGINS = https://a, *\n", "ALLOWED_ORIGINS: `*` is not allowed");
     refused(GOOD "ALLOWED_ORIGINS = https://a/path\n", "is no origin");
     refused(GOOD "TRUSTED_PROXIES = 10.0.0.0/33\n", "TRUSTED_PROXIES: 10.0.0.0/33 is no address");
@@ -206,6 +208,77 @@ static void rules_of_meaning(void **state)
     refused(GOOD "ANTHROPIC_BASE_URL = http://127.0.0.1.example.com\n", "ANTHROPIC_BASE_URL: expected https://");
     refused(GOOD "ANTHROPIC_BASE_URL = http://example.com\n", "ANTHROPIC_BASE_URL: expected https://");
     assert_null(strstr(buf_cstr(&problems), "secret"));
+}
+
+static void redis_urls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        struct redis_target is;
+    } good[] = {
+        { "redis://h", { .host = "h", .port = 6379 } },
+        { "redis://h.example:6380/3", { .host = "h.example", .port = 6380, .db = 3 } },
+        { "redis://h/", { .host = "h", .port = 6379 } },
+        { "redis://127.0.0.1/%31%35", { .host = "127.0.0.1", .port = 6379, .db = 15 } },
+        { "redis://[::1]:65535/1", { .host = "::1", .port = 65535, .db = 1 } },
+        { "redis://[2001:db8::1]", { .host = "2001:db8::1", .port = 6379 } },
+        { "redis://:p%40%3A%2F%25@h", { .host = "h", .password = "p@:/%", .port = 6379 } },
+        { "redis://:p@:/?#w@h", { .host = "h", .password = "p@:/?#w", .port = 6379 } }, /* as people write it */
+        { "redis://us%3aer:pw@[::1]", { .host = "::1", .user = "us:er", .password = "pw", .port = 6379 } },
+        { "unix:///run/redis.sock", { .host = "/run/redis.sock", .port = 6379, .is_unix = true } },
+        { "unix://u:p@/run/a%40b%3fc?db=2",
+          { .host = "/run/a@b?c", .user = "u", .password = "p", .port = 6379, .db = 2, .is_unix = true } },
+    };
+    struct redis_target t;
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_null(redis_target_parse(good[i].url, &t));
+        assert_memory_equal(&t, &good[i].is, sizeof(t));
+    }
+}
+
+static void redis_urls_that_say_what_is_wrong(void **state)
+{
+    (void)state;
+    static const char *const wrong[][2] = {
+        { "rediss://h", "TLS" },
+        { "redis:/h", "expected redis:// or unix://" },
+        { "redis://", "no host" },
+        { "redis://:6379", "no host" },
+        { "redis://:secret@/0", "no host" },
+        { "redis://secret@h", "no password before the @; write redis://:password@host" },
+        { "redis://:100%secret@h", "a % that is not written %25" },
+        { "redis://:secret%00@h", "a % that is not written %25" },
+        { "redis://::1", "several colons; write an IPv6 address as [::1]" },
+        { "redis://::1:6379", "several colons; write an IPv6 address as [::1]" },
+        { "redis://[::1", "no IPv6 address" },
+        { "redis://[127.0.0.1]", "no IPv6 address" },
+        { "redis://[fe80::1%25eth0]", "no IPv6 address" },
+        { "redis://[::1]6379", "behind ] there is neither" },
+        { "redis://h:secret", "the port is no number" },
+        { "redis://h:65536", "the port is no number" },
+        { "redis://h/secret", "the database is no number" },
+        { "redis://h/0/", "the database is no number" },
+        { "redis://h/99999999999", "the database is no number" },
+        { "unix://run/redis.sock", "no absolute path" },
+        { "unix:///s?password=secret", "only db=NUMBER" },
+        { "unix:///s?db=secret", "the database is no number" },
+        { "unix:///"
+          "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+          "01234567",
+          "longer than 107 bytes" },
+    };
+    struct redis_target t;
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        const char *words = redis_target_parse(wrong[i][0], &t);
+
+        assert_non_null(words);
+        if (strstr(words, wrong[i][1]) == NULL)
+            fail_msg("%s: %s", wrong[i][0], words);
+        assert_null(strstr(words, "secret"));
+    }
 }
 
 static void accepts(void **state)
@@ -457,6 +530,8 @@ int main(void)
         TEST(reports_all_problems_at_once),
         TEST(admin_key_rules),
         TEST(rules_of_meaning),
+        TEST(redis_urls),
+        TEST(redis_urls_that_say_what_is_wrong),
         TEST(accepts),
         TEST(environment_wins),
         TEST(settings_belong_to_a_unit),
