@@ -205,20 +205,26 @@ void tds_conn_free(struct tds_conn *c)
     free(c);
 }
 
-/* A file in the runtime directory, where an operator finds it; without that (patronctl while the server is down) one
- * without a name. */
-static int make_conf_file(const char *run_dir)
+/* Without a name, so that nothing is left of it whatever happens to us; in memory where the runtime directory is not
+ * there (patronctl while the server is down). */
+static int open_conf_file(const char *run_dir)
 {
-    char part[512], path[512];
+    int fd = open(run_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
-    snprintf(path, sizeof(path), "%s/freetds.conf", run_dir);
-    int n = snprintf(part, sizeof(part), "%s.%d", path, (int)getpid());
-    int fd = n < (int)sizeof(part) ? open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
-    if (fd < 0)
-        return memfd_create("freetds.conf", MFD_CLOEXEC);
-    if (rename(part, path) != 0)
-        unlink(part);
-    return fd;
+    return fd >= 0 ? fd : memfd_create("freetds.conf", MFD_CLOEXEC);
+}
+
+/* Once whole it gets its name, in the place of the one before: there an operator finds it, for tsql. */
+static void show_conf_file(const char *own_path, const char *run_dir)
+{
+    char path[512];
+    int n = snprintf(path, sizeof(path), "%s/freetds.conf", run_dir);
+
+    if (n >= (int)sizeof(path))
+        return;
+    (void)unlink(path);
+    if (linkat(AT_FDCWD, own_path, AT_FDCWD, path, AT_SYMLINK_FOLLOW) != 0)
+        return; /* it is in memory, or another process was quicker: nothing depends on the name */
 }
 
 /*
@@ -229,7 +235,7 @@ static int write_conf(struct tds_conn *c, const struct tds_target *target)
 {
     struct buf text = { .max_bytes = 4096 };
     char path[32];
-    int fd = make_conf_file(c->env->conf->run_dir);
+    int fd = open_conf_file(c->env->conf->run_dir);
 
     tds_target_conf(&text, target, c->env->conf->azure_sql_ca_file);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -237,6 +243,7 @@ static int write_conf(struct tds_conn *c, const struct tds_target *target)
         fd >= 0 && !text.failed && write(fd, text.data, text.len) == (ssize_t)text.len && access(path, R_OK) == 0;
     buf_free(&text);
     if (written) {
+        show_conf_file(path, c->env->conf->run_dir);
         dbsetifile(path);
         return fd;
     }
