@@ -12,13 +12,10 @@ import pytest
 
 from lib.drill import seen
 from lib.patrond import Load
+from lib.processes import alive
 from lib.wait import FACTOR, wait_until
 
 pytestmark = pytest.mark.drill
-
-
-def gone(pids):
-    return not any(os.path.exists(f"/proc/{pid}") and "Z" not in open(f"/proc/{pid}/stat").read().rsplit(")")[1][:3] for pid in pids)
 
 
 def test_children_go_with_the_master_and_the_next_start_is_not_held_up(patrond_factory, record_property):
@@ -31,7 +28,7 @@ def test_children_go_with_the_master_and_the_next_start_is_not_held_up(patrond_f
         began = time.monotonic()
         p.start()  # at once: the address may still be held by the children
         took = time.monotonic() - began
-        wait_until(lambda: gone(children), 3, "no orphan")
+        wait_until(lambda: not any(map(alive, children)), 3, "no orphan")
         l.wait_requests(50)
     assert took < 2 * FACTOR, f"{took:.2f} s"
     assert p.events("application_ready")[-1]

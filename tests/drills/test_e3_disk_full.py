@@ -6,16 +6,12 @@ Recovery   half-written files are removed; with room the next run is a normal on
 
 Both are real: file systems of a few megabytes.
 """
-import errno
 import os
-import pathlib
 import pwd
-import shutil
-import subprocess
-import tempfile
 
 import pytest
 
+from lib.disk import small_disk
 from lib.drill import customers, elapsed, field, reads, seen, wait_component
 from lib.sales import Table, assert_facts_agree, run, shop, succeed, write
 from lib.wait import wait_until
@@ -26,39 +22,10 @@ AS_OF = "2025-01-01"
 OLD, NEW = shop(200), shop(200) + shop(2000, seed=2, first_order=5000)
 
 
-class Disk:
-    """A small file system."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def free_bytes(self):
-        return shutil.disk_usage(self.path).free
-
-    def fill(self, leave_bytes):
-        """Fills in steps: what others take or give back meanwhile is seen by the next look."""
-        with (self.path / "ballast").open("wb") as ballast:
-            while (excess := self.free_bytes() - leave_bytes) > 0:
-                try:
-                    os.posix_fallocate(ballast.fileno(), ballast.seek(0, os.SEEK_END), min(excess, 1 << 20))
-                except OSError as error:
-                    if error.errno != errno.ENOSPC:
-                        raise
-
-    def make_room(self):
-        (self.path / "ballast").unlink()
-
-
 @pytest.fixture
 def disk():
-    with tempfile.TemporaryDirectory(prefix="patrond-disk-") as name:
-        os.chmod(name, 0o755)
-        path = pathlib.Path(name) / "disk"
-        path.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(path)], capture_output=True).returncode != 0:
-            pytest.skip("no file system can be mounted here")
-        yield Disk(path)
-        subprocess.run(["umount", "-l", str(path)], check=True)
+    with small_disk(64) as small:
+        yield small
 
 
 @pytest.fixture
@@ -97,13 +64,9 @@ def fail_and_recover(served, disk, leave_bytes, record_property, look=lambda: No
          f" failed; the next run equals the source", took)
 
 
-def allocated(path):
-    return path.exists() and path.stat().st_blocks > 0
-
-
 def test_state_directory(disk, synced, database, record_property):
     served = synced(database, STATE_DIR=disk.path)
-    wait_until(lambda: allocated(disk.path / "slo_history"), 20, "the history of service levels to have its room")
+    wait_until(lambda: disk.holds("slo_history"), 20, "the history of service levels to have its room")
 
     def nothing_half_is_left():
         assert sorted(p.name for p in disk.path.glob("population*")) == ["population-1.bin"]

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import threading
 import time
 
 from lib import openapi
+from lib.processes import started
 from lib.wait import FACTOR, free_port, wait_until
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -38,6 +40,46 @@ class Answer:
         return json.loads(self.body)
 
 
+class Log:
+    """Lines that processes write into pipes; whoever looks sees all that was written before."""
+
+    def __init__(self):
+        self._lines, self._rest, self._lock = [], {}, threading.Lock()
+
+    def follow(self, pipe):
+        """Collects from there, too, until its other end is closed. Answers the thread that does."""
+        os.set_blocking(pipe.fileno(), False)
+        self._rest[pipe] = b""
+        reader = threading.Thread(target=self._collect, args=(pipe,), daemon=True)
+        reader.start()
+        return reader
+
+    def _collect(self, pipe):
+        written = select.poll()
+        written.register(pipe, select.POLLIN)
+        while pipe in self._rest:
+            written.poll()
+            self._take(pipe)
+
+    def _take(self, pipe):
+        """What is there now."""
+        with self._lock:
+            while pipe in self._rest:
+                try:
+                    data = os.read(pipe.fileno(), 65536)
+                except BlockingIOError:
+                    return
+                *whole, self._rest[pipe] = (self._rest[pipe] + data).split(b"\n")
+                if not data and (last := self._rest.pop(pipe)):
+                    whole.append(last)
+                self._lines += [line.decode(errors="replace") for line in whole]
+
+    def lines(self):
+        for pipe in list(self._rest):
+            self._take(pipe)
+        return self._lines
+
+
 class Patrond:
     def __init__(self, directory, settings):
         self.directory = pathlib.Path(directory)
@@ -50,8 +92,8 @@ class Patrond:
                          "ENABLE_SALES_SYNC": "false", "LOG_LEVEL": "INFO", "ALLOW_LIST": "127.0.0.0/8"}
         self.settings.update(settings)
         self.file = self.directory / "patrond.conf"
-        self.lines, self._reader, self.process = [], None, None
-        self._seen_pids = set()
+        self._log, self._reader, self.process = Log(), None, None
+        self._seen = {}  # pid: when it was started
         self.write_settings()
 
     # configuration and life
@@ -71,8 +113,7 @@ class Patrond:
         self.process = subprocess.Popen([self.binary, "-c", str(self.file), *arguments],
                                         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=self.environment(),
                                         cwd="/", start_new_session=True)
-        self._reader = threading.Thread(target=self._collect, args=(self.process.stderr,), daemon=True)
-        self._reader.start()
+        self._reader = self._log.follow(self.process.stderr)
         return self.process
 
     def start(self, timeout=15):
@@ -81,6 +122,7 @@ class Patrond:
 
     def wait_ready(self, timeout=15):
         wait_until(self._ready, timeout, "patrond ready")
+        wait_until(lambda: not any("master" in t for t in self.children().values()), timeout, "children with names of their own")
         self.pids()
         return self
 
@@ -89,9 +131,10 @@ class Patrond:
             raise AssertionError(f"patrond ended with {self.process.returncode}:\n{self.log_tail()}")
         return any(e.startswith("application_ready") for e in self.lines[self._began:])
 
-    def _collect(self, stream):
-        for raw in stream:
-            self.lines.append(raw.decode(errors="replace").rstrip("\n"))
+    @property
+    def lines(self):
+        """All it has said so far."""
+        return self._log.lines()
 
     def run(self, *arguments, timeout=20):
         """patrond with other options, to its end."""
@@ -146,7 +189,8 @@ class Patrond:
         except AssertionError:
             problems.append(f"processes left over: {self.survivors()}")
             for pid in self.survivors():
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         text = "\n".join(self.lines)
         if "AddressSanitizer" in text or "runtime error:" in text or "LeakSanitizer" in text:
             problems.append("sanitizer report:\n" + text[-6000:])
@@ -165,7 +209,7 @@ class Patrond:
     def pids(self, role=None):
         """Pids of the master and its children, or of the children whose title names the role."""
         children = self.children()
-        self._seen_pids |= set(children)
+        self._seen.update((pid, started(pid)) for pid in children)
         if role is None:
             return [self.process.pid, *children]
         return sorted(p for p, title in children.items() if role in title)
@@ -174,7 +218,7 @@ class Patrond:
         return self.pids("worker")
 
     def survivors(self):
-        return [p for p in self._seen_pids if _is_patrond(p)]
+        return [pid for pid, at in self._seen.items() if at is not None and started(pid) == at]
 
     # what it says
 
@@ -247,15 +291,6 @@ class Patrond:
         """Until every worker's answers carry that data version or a later one."""
         wait_until(lambda: all((self.get("/health", key=None).json()["data_status"]["data_version"] or 0) >= version
                                for _ in range(8)), timeout, f"data version {version} served")
-
-
-def _is_patrond(pid):
-    try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-        line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rsplit(")", 1)[1].split()[0] != "Z" and b"patrond" in line
 
 
 @contextlib.contextmanager

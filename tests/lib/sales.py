@@ -140,8 +140,8 @@ class Table:
                                    f" {list((found - expected).items())[:3]}")
 
     def lock_is_free(self):
-        """The one that a sync run holds."""
-        return self.value("SELECT pg_try_advisory_lock(7305147)")
+        """The one that a sync run holds; looking does not take it away from the next."""
+        return self.value("SELECT CASE WHEN pg_try_advisory_lock(7305147) THEN pg_advisory_unlock(7305147) ELSE false END")
 
     def version(self):
         return self.value("SELECT coalesce(max(data_version), 0) FROM data_versions")

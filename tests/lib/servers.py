@@ -138,7 +138,8 @@ class Postgres(Server):
         return [self.pid()] + [int(p) for p in out.split()]
 
     def _signal_family(self, number):
-        """To all that live: a backend may end between being listed and being signalled."""
+        """To all that live: none is born while they are listed, but a backend may end before it is signalled."""
+        os.kill(self.pid(), signal.SIGSTOP)
         family = self._family()
         for pid in family:
             try:

@@ -1,11 +1,10 @@
 """Runs that do not get on: ended in time, said so, the lock gone with them, the next one normal, readers untouched."""
 import os
-import shutil
 import signal
-import subprocess
 
 import pytest
 
+from lib.disk import small_disk
 from lib.patrond import Load
 from lib.sales import Table, assert_facts_agree, run, shop, succeed, write
 from lib.wait import FACTOR, wait_until
@@ -27,10 +26,6 @@ def synced(patrond_factory, source):
     return make
 
 
-def lock_is_free(table):
-    return table.value("SELECT pg_try_advisory_lock(7305147)")
-
-
 def last_error(patrond):
     return patrond.get("/admin/sync-status").json()["last_error"]
 
@@ -48,7 +43,7 @@ def test_run_without_progress_is_ended(synced, database, table):
         assert result["status"] == "timeout" and "no progress for" in result["error"] and "merging" in result["error"]
         assert last_error(patrond)["reason"] == "timeout" and result["rows_read"] > 0
         patrond.wait_event("sync_failed", matching="reason=timeout phase=merging .*rows_read=[1-9]")
-        wait_until(lambda: lock_is_free(table), 10, "the lock given back")
+        wait_until(table.lock_is_free, 10, "the lock given back")
     finally:
         holder.close()
     assert table.lines() == before
@@ -64,7 +59,7 @@ def test_long_statement_is_progress_until_the_deadline(synced, database, table):
     result = run(patrond)
     assert result["status"] == "timeout" and result["error"] == "Sync operation timed out after 4 seconds"
     assert result["duration_seconds"] >= 3.9
-    wait_until(lambda: lock_is_free(table), 10, "the lock given back")
+    wait_until(table.lock_is_free, 10, "the lock given back")
     table.rows("DROP TRIGGER slow ON combined_sales")
     succeed(patrond)
     assert_facts_agree(table, AS_OF)
@@ -147,25 +142,20 @@ def test_error_cut_within_a_character(synced, database, table):
     succeed(patrond)
 
 
-def test_full_disk_of_the_state_directory(synced, database, table, tmp_path):
+def test_full_disk_of_the_state_directory(synced, database):
     """The population can't be written: the one before stays in service, nothing half is left, and with room the next run ends it."""
-    state = tmp_path / "state"
-    state.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(state)], capture_output=True).returncode != 0:
-        pytest.skip("no file system can be mounted here")
-    try:
-        patrond = synced(database, STATE_DIR=state)
-        (state / "ballast").write_bytes(bytes(shutil.disk_usage(state).free - 4096))
+    with small_disk(4) as disk:
+        patrond = synced(database, STATE_DIR=disk.path)
+        wait_until(lambda: disk.holds("slo_history"), 20, "the history of service levels to have its room")
+        disk.fill(4096)
         result = run(patrond)
         assert result["status"] == "failed" and last_error(patrond)["reason"] == "disk", result
         assert patrond.get("/health", key=None).json()["data_status"]["data_version"] == 1
-        assert sorted(p.name for p in state.glob("population*")) == ["population-1.bin"]
-        (state / "ballast").unlink()
+        assert sorted(p.name for p in disk.path.glob("population*")) == ["population-1.bin"]
+        disk.make_room()
         succeed(patrond)
         patrond.wait_data(2)
         patrond.stop()
-    finally:
-        subprocess.run(["umount", "-l", str(state)], check=False)
 
 
 def test_database_that_hangs_in_a_run(synced, own_postgres):
