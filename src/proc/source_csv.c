@@ -300,20 +300,27 @@ static void fill_calendar(struct csv_source *s, struct source_row *row, int32_t 
             row->values[derived[i]] = values[i];
 }
 
-/* Copies the record's fields into the batch; an empty field is no value. */
+/* A field of the record as it stands in the file; an empty one is no value. */
+static struct str field(const struct csv_source *s, enum source_column column)
+{
+    int f = s->field_of[column];
+
+    return f == NO_FIELD || s->record.fields[f].len == 0 ? STR_NONE : s->record.fields[f];
+}
+
+/* Copies the record into the batch, and its fields as values. */
 static void take_fields(struct csv_source *s, struct source_row *row)
 {
+    const char *found = s->record.raw.p;
+    char *copy = s->text + s->text_len;
+
+    keep(s, found, s->record.raw.len);
     for (int i = 0; i < SOURCE_COLUMNS; i++) {
-        int f = s->field_of[i];
-        row->values[i] = STR_NONE;
-        if (f == NO_FIELD || (unsigned)f >= s->record.field_count || s->record.fields[f].len == 0)
+        struct str v = field(s, (enum source_column)i);
+        if (v.p == NULL)
             continue;
-        struct str v = keep(s, s->record.fields[f].p, s->record.fields[f].len);
-        if (s->record.doubled[f]) {
-            char *dst = s->text + (v.p - s->text);
-            v.len = csv_undouble(dst, v.len);
-        }
-        row->values[i] = v;
+        char *text = copy + (v.p - found);
+        row->values[i] = (struct str){ text, s->record.doubled[s->field_of[i]] ? csv_undouble(text, v.len) : v.len };
     }
 }
 
@@ -324,42 +331,43 @@ static void keep_raw(struct csv_source *s, struct source_row *row)
     row->raw = keep(s, s->record.raw.p, n < SOURCE_RAW_BYTES ? n : SOURCE_RAW_BYTES);
 }
 
-static bool in_range(const struct csv_source *s, const struct source_row *row, bool has_day, int32_t day)
+static bool in_range(const struct csv_source *s, bool bad, bool has_day, int32_t day)
 {
     int64_t id;
 
     if (s->range.orders != NULL)
-        return row->values[SOURCE_ORDER_ID].p != NULL && str_to_i64(row->values[SOURCE_ORDER_ID], &id) &&
-               source_range_has_order(&s->range, id);
+        return !bad && str_to_i64(field(s, SOURCE_ORDER_ID), &id) && source_range_has_order(&s->range, id);
     if (s->range.customer_id != NULL)
-        return row->values[SOURCE_CUSTOMER_ID].p != NULL && str_to_i64(row->values[SOURCE_CUSTOMER_ID], &id) &&
-               id == *s->range.customer_id;
+        return !bad && str_to_i64(field(s, SOURCE_CUSTOMER_ID), &id) && id == *s->range.customer_id;
     return !has_day || source_range_has_day(&s->range, day);
 }
 
-/* The record as a row of the batch; false when the range does not want it. */
+/* What is wrong with the record as a whole, or NULL. */
+static const char *fault_of(const struct csv_source *s)
+{
+    if (s->record.reason != NULL)
+        return s->record.reason;
+    return s->record.field_count != s->field_count ? "wrong number of fields" : NULL;
+}
+
+/* The record as a row of the batch; false when the range does not want it: most records of a partial reading. */
 static bool take_row(struct csv_source *s, struct source_row *row)
 {
+    const char *bad = fault_of(s);
     int32_t day = CLOCK_NO_DAY;
+    bool has_day = bad == NULL && source_day(field(s, SOURCE_ORDER_DATE), &day);
 
-    memset(row, 0, sizeof(*row));
-    row->line_number = s->line_number;
+    if (!in_range(s, bad != NULL, has_day, day))
+        return false;
+    *row = (struct source_row){ .line_number = s->line_number, .bad = bad };
     if (csv_input_file_count(s->input) > 1)
         row->file = str_from(csv_input_name(s->input));
-    if (s->record.reason != NULL)
-        row->bad = s->record.reason;
-    else if (s->record.field_count != s->field_count)
-        row->bad = "wrong number of fields";
+    if (bad != NULL)
+        keep_raw(s, row);
     else
         take_fields(s, row);
-
-    bool has_day = source_day(row->values[SOURCE_ORDER_DATE], &day);
-    if (!in_range(s, row, has_day, day))
-        return false;
     if (has_day)
         fill_calendar(s, row, day);
-    if (row->bad != NULL)
-        keep_raw(s, row);
     return true;
 }
 

@@ -1,6 +1,6 @@
 /*
  * sync_audit: see the header. Both sides are read in ascending days and merged as they come: memory is one batch of
- * the source's days and the days that differ.
+ * the source's days and the days that differ. PostgreSQL adds up while the source is read.
  */
 #include "proc/sync_audit.h"
 
@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "core/events.h"
+#include "proc/sync_load.h"
 
 #define BATCH_DAYS 4096
 #define DAYS_MAX   200000 /* far more than five centuries: the days of no real source */
@@ -36,11 +37,14 @@ static const char days_sql[] =
     " greatest(least(coalesce(quantity, 0), 9e18), -9e18)::bigint, checks::bigint"
     " FROM sums JOIN orders USING (day) ORDER BY day) TO STDOUT";
 
-/* The source's totals, and how far the rows of PostgreSQL have been held against them. */
+/* The totals of the source, and how far those of PostgreSQL have been held against them. */
 struct merge {
     struct sync_run *run;
-    const struct source_day_total *theirs;
+    const struct source_day_total *theirs; /* a batch */
     size_t count, at;
+    struct source *source; /* has more of them; NULL: that was all */
+    struct source_range range;
+    struct source_day_total *batch; /* room for BATCH_DAYS */
     int64_t differing;
     bool collect; /* the days that differ go to run->audit */
 };
@@ -72,13 +76,47 @@ static bool differs(struct merge *m, const struct source_day_total *theirs)
     return true;
 }
 
-/* What the source has before `day` is not here. */
-static bool pass_theirs(struct merge *m, int32_t day)
+/* The source's next batch. */
+static bool fetch_theirs(struct merge *m)
 {
-    for (; m->at < m->count && (day == CLOCK_NO_DAY || m->theirs[m->at].day < day); m->at++)
+    struct source_error err = { 0 };
+    enum source_status status =
+        m->source->ops->day_totals(m->source, &m->range, m->batch, BATCH_DAYS, &m->count, &err);
+
+    if (status != SOURCE_OK && status != SOURCE_END)
+        return sync_run_fail_source(m->run, status, &err);
+    sync_run_progress(m->run);
+    m->theirs = m->batch;
+    m->at = 0;
+    m->run->audit.compared += (int64_t)m->count;
+    if (status == SOURCE_END || m->count == 0)
+        m->source = NULL;
+    else
+        m->range.start_day = m->batch[m->count - 1].day + 1;
+    return true;
+}
+
+/* Is there another day of theirs (*there)? */
+static bool look_at_theirs(struct merge *m, bool *there)
+{
+    while (m->at == m->count && m->source != NULL)
+        if (!fetch_theirs(m))
+            return false;
+    *there = m->at < m->count;
+    return true;
+}
+
+/* What the source has before `day` is not here; afterwards, *there: its next day. */
+static bool pass_theirs(struct merge *m, int32_t day, bool *there)
+{
+    while (look_at_theirs(m, there)) {
+        if (!*there || (day != CLOCK_NO_DAY && m->theirs[m->at].day >= day))
+            return true;
         if (m->theirs[m->at].lines != 0 && !differs(m, &m->theirs[m->at]))
             return false;
-    return true;
+        m->at++;
+    }
+    return false;
 }
 
 static bool same(const struct source_day_total *a, const struct source_day_total *b)
@@ -87,7 +125,7 @@ static bool same(const struct source_day_total *a, const struct source_day_total
            a->refunds_cents == b->refunds_cents && a->quantity == b->quantity && a->checks == b->checks;
 }
 
-/* One row of DAYS_SQL in COPY's text. */
+/* One row of days_sql in COPY's text. */
 static bool take_ours(const char *row, size_t n, void *arg)
 {
     struct merge *m = arg;
@@ -107,45 +145,43 @@ static bool take_ours(const char *row, size_t n, void *arg)
         .checks = v[6],
     };
     const struct source_day_total none = { .day = ours.day };
-    if (!pass_theirs(m, ours.day))
+    bool there;
+    if (!pass_theirs(m, ours.day, &there))
         return false;
-    bool theirs = m->at < m->count && m->theirs[m->at].day == ours.day;
+    bool theirs = there && m->theirs[m->at].day == ours.day;
     m->run->audit.compared += !theirs && m->collect;
     const struct source_day_total *t = theirs ? &m->theirs[m->at++] : &none;
     return same(&ours, t) || differs(m, t);
 }
 
-/* Holds the days of these lines (what comes behind FROM) against those of the source. */
-static bool merge_days(struct merge *m, const char *lines)
+static const char adding_up[] = "adding up the days of combined_sales";
+
+/* Asks for the totals of these lines (what comes behind FROM). */
+static bool ask_ours(struct sync_run *run, const char *lines)
 {
-    static const char what[] = "adding up the days of combined_sales";
-    struct sync_run *run = m->run;
     struct buf sql;
-    enum sync_db_status s = SYNC_DB_ERROR;
+    bool asked;
 
     buf_init(&sql, 4096);
     buf_printf(&sql, days_sql, lines, lines);
-    if (buf_cstr(&sql) != NULL)
-        s = sync_db_copy_out(&run->work, what, buf_cstr(&sql), take_ours, m);
+    if (buf_cstr(&sql) == NULL)
+        asked = sync_run_fail(run, SB_REASON_MEMORY, "out of memory while %s", adding_up);
     else
-        sync_run_fail(run, SB_REASON_MEMORY, "out of memory while %s", what);
+        asked =
+            sync_db_send(&run->work, adding_up, buf_cstr(&sql)) == SYNC_DB_OK || sync_run_fail_db(run, &run->work);
     buf_free(&sql);
-    return s == SYNC_DB_OK ? pass_theirs(m, CLOCK_NO_DAY) : sync_run_fail_db(run, &run->work);
+    return asked;
 }
 
-/* The days from `first` (CLOCK_NO_DAY: the first of all) to `last`. */
-static bool merge_batch(struct sync_run *run, const struct source_day_total *theirs, size_t count, int32_t first,
-                        int32_t last)
+/* Holds what was asked for against the source's totals. */
+static bool merge_days(struct merge *m)
 {
-    struct merge m = { .run = run, .theirs = theirs, .count = count, .collect = true };
-    char from[CLOCK_DAY_SIZE] = "-infinity", to[CLOCK_DAY_SIZE], lines[160];
+    struct sync_run *run = m->run;
+    bool there;
 
-    if (first != CLOCK_NO_DAY)
-        clock_format_day(from, first);
-    snprintf(lines, sizeof(lines), "combined_sales WHERE order_date >= timestamp '%s' AND order_date < date '%s' + 1",
-             from, clock_format_day(to, last));
-    run->audit.compared += (int64_t)count;
-    return merge_days(&m, lines);
+    if (sync_db_copy_rows(&run->work, adding_up, take_ours, m) != SYNC_DB_OK)
+        return sync_run_fail_db(run, &run->work);
+    return pass_theirs(m, CLOCK_NO_DAY, &there);
 }
 
 static void report(const struct sync_run *run)
@@ -165,25 +201,19 @@ static void report(const struct sync_run *run)
 
 bool sync_audit_compare(struct sync_run *run, struct source *source)
 {
-    struct source_range range = { .start_day = CLOCK_NO_DAY, .end_day = run->start_day - 1 };
-    struct source_day_total *theirs = calloc(BATCH_DAYS, sizeof(*theirs));
-    enum source_status status = SOURCE_OK;
-    struct source_error err = { 0 };
-    bool good = theirs != NULL || sync_run_fail(run, SB_REASON_MEMORY, "out of memory for the audit");
+    struct merge m = { .run = run,
+                       .source = source,
+                       .range = { .start_day = CLOCK_NO_DAY, .end_day = run->start_day - 1 },
+                       .batch = calloc(BATCH_DAYS, sizeof(*m.batch)),
+                       .collect = true };
+    char day[CLOCK_DAY_SIZE], lines[100];
 
-    while (good && status == SOURCE_OK) {
-        size_t count = 0;
-        status = source->ops->day_totals(source, &range, theirs, BATCH_DAYS, &count, &err);
-        if (status != SOURCE_OK && status != SOURCE_END) {
-            good = sync_run_fail_source(run, status, &err);
-            break;
-        }
-        sync_run_progress(run);
-        int32_t last = status == SOURCE_OK && count > 0 ? theirs[count - 1].day : range.end_day;
-        good = merge_batch(run, theirs, count, range.start_day, last);
-        range.start_day = last + 1;
-    }
-    free(theirs);
+    if (m.batch == NULL)
+        return sync_run_fail(run, SB_REASON_MEMORY, "out of memory for the audit");
+    snprintf(lines, sizeof(lines), "combined_sales WHERE order_date < date '%s'",
+             clock_format_day(day, run->start_day));
+    bool good = ask_ours(run, lines) && fetch_theirs(&m) && merge_days(&m);
+    free(m.batch);
     if (good)
         report(run);
     return good;
@@ -195,8 +225,7 @@ bool sync_audit_recheck(struct sync_run *run)
 
     if (m.count == 0)
         return true;
-    if (!merge_days(&m,
-                    "sync_day JOIN combined_sales ON order_date >= sync_day.day AND order_date < sync_day.day + 1"))
+    if (!ask_ours(run, SYNC_LOAD_DAY_LINES) || !merge_days(&m))
         return false;
     run->audit.unsettled = m.differing;
     if (m.differing == 0)

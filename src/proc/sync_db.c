@@ -362,7 +362,14 @@ enum sync_db_status sync_db_copy_end(struct sync_db *db, const char *what, int64
 enum sync_db_status sync_db_copy_out(struct sync_db *db, const char *what, const char *sql, sync_db_row_fn fn,
                                      void *arg)
 {
-    enum sync_db_status s = sync_db_exec(db, what, sql);
+    enum sync_db_status s = sync_db_send(db, what, sql);
+
+    return s == SYNC_DB_OK ? sync_db_copy_rows(db, what, fn, arg) : s;
+}
+
+enum sync_db_status sync_db_copy_rows(struct sync_db *db, const char *what, sync_db_row_fn fn, void *arg)
+{
+    enum sync_db_status s = sync_db_receive(db, what, NULL);
     unsigned since_beat = 0;
 
     while (s == SYNC_DB_OK) {

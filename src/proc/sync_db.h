@@ -64,6 +64,8 @@ enum sync_db_status sync_db_copy_end(struct sync_db *db, const char *what, int64
 typedef bool (*sync_db_row_fn)(const char *row, size_t n, void *arg);
 enum sync_db_status sync_db_copy_out(struct sync_db *db, const char *what, const char *sql, sync_db_row_fn fn,
                                      void *arg);
+/* Its second half, after sync_db_send: what the caller does between them, the server does not wait for. */
+enum sync_db_status sync_db_copy_rows(struct sync_db *db, const char *what, sync_db_row_fn fn, void *arg);
 
 /* Appends `text` escaped for COPY's text format (\\N is the caller's business). */
 struct buf;

@@ -255,8 +255,7 @@ static bool make_scope(struct load *l)
              "ANALYZE sync_day; CREATE TEMP TABLE sync_scope ON COMMIT DROP AS"
              " SELECT order_id FROM sync_stage UNION SELECT order_id FROM combined_sales"
              " WHERE order_date >= timestamp '%s' AND order_date < timestamp '%s' + interval '1 day'"
-             " UNION SELECT order_id FROM sync_day JOIN combined_sales"
-             " ON order_date >= sync_day.day AND order_date < sync_day.day + 1; ANALYZE sync_scope",
+             " UNION SELECT order_id FROM " SYNC_LOAD_DAY_LINES "; ANALYZE sync_scope",
              from, to);
     return db(l, sync_db_exec(&l->run->work, "collecting the orders read", sql));
 }
