@@ -8,11 +8,11 @@
 
 int ctl_alert_test(struct ctl *ctl, int argc, char **argv)
 {
+    int status = ctl_no_arguments(argc, argv);
     char why[160];
 
-    (void)argv;
-    if (argc > 1)
-        return ctl_usage("alert-test");
+    if (status != CTL_OK)
+        return status;
     if (ctl->problems.len > 0) {
         fprintf(stderr, "%.*s", (int)ctl->problems.len, ctl->problems.data);
         return ctl_fail(CTL_CONFIG, "alert-test needs good settings");

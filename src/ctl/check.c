@@ -99,7 +99,7 @@ int ctl_check(struct ctl *ctl, int argc, char **argv)
     int status = CTL_OK;
 
     if (names > 1 || (names == 1 && one == NULL))
-        return ctl_usage("check");
+        return ctl_usage("check", "%s is not expected here", argv[names > 1 ? 2 : 1]);
     if (ctl->problems.len > 0) {
         fprintf(stderr, "%.*s", (int)ctl->problems.len, ctl->problems.data);
         return ctl_fail(CTL_CONFIG, "the checks need good settings");

@@ -46,10 +46,12 @@ static bool read_change(const struct ctl *ctl, enum change_kind kind, struct cha
 /* Asks for a change and waits for its outcome: CTL_OK, or the exit status after saying why there is none. */
 static int change(struct ctl *ctl, int argc, char **argv, enum change_kind kind, struct change *c)
 {
-    int status = argc > 1 ? ctl_fail(CTL_USAGE, "%s takes no arguments: %s", argv[0], argv[1]) : ctl_find(ctl);
+    int status = ctl_no_arguments(argc, argv);
     uint64_t end_ns;
     uint32_t before;
 
+    if (status == CTL_OK)
+        status = ctl_find(ctl);
     if (status != CTL_OK)
         return status;
     if (!read_change(ctl, kind, c))
@@ -96,9 +98,11 @@ int ctl_upgrade(struct ctl *ctl, int argc, char **argv)
 
 int ctl_stop(struct ctl *ctl, int argc, char **argv)
 {
-    int status = argc > 1 ? ctl_fail(CTL_USAGE, "stop takes no arguments: %s", argv[1]) : ctl_find(ctl);
+    int status = ctl_no_arguments(argc, argv);
     uint64_t end_ns;
 
+    if (status == CTL_OK)
+        status = ctl_find(ctl);
     if (status != CTL_OK)
         return status;
     if (ctl_signal(ctl, "stop") != CTL_OK)

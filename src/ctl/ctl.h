@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -25,6 +26,7 @@ enum ctl_exit {
 };
 
 #define CTL_POLL_MS 50
+#define CTL_COLUMNS 80 /* of a terminal, where nothing tells how wide it is */
 
 struct ctl {
     struct conf *conf;   /* as far as it could be read */
@@ -53,6 +55,8 @@ int ctl_signal(const struct ctl *ctl, const char *verb);
 void ctl_pause(void);                                                /* CTL_POLL_MS */
 const char *ctl_duration(int64_t seconds, char dst[32]);             /* "3d 04:05:06" */
 const char *ctl_process_name(const struct sb_slot *s, char dst[24]); /* "worker 3" */
+double ctl_beat_age_s(const struct sb_slot *s,
+                      uint64_t now_ns); /* seconds since its last sign of life; 0: none yet */
 /* The slots in use: workers by index, then the helpers, of each the older generation first. */
 unsigned ctl_processes(const struct scoreboard *sb, const struct sb_slot *used[SB_SLOTS]);
 void ctl_print_processes(const struct scoreboard *sb);
@@ -60,9 +64,17 @@ void ctl_print_processes(const struct scoreboard *sb);
 int ctl_print_json(const struct ctl *ctl, void (*write)(const struct ctl *ctl, struct buf *out));
 /* Says on stderr what went wrong ("patronctl: …") and answers `status`. */
 int ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int ctl_columns(void); /* of the terminal that stdout is; 0: it is none, and a line may be as long as it wants */
+/* The rest of a line that has `indent` columns already, in lines of at most `columns` (0: however long), each further
+ * one indented; what stands in brackets is kept together. */
+void ctl_print_wrapped(FILE *to, const char *text, int indent, int columns);
 
-/* Says on stderr how a command is used; CTL_USAGE. */
-int ctl_usage(const char *command);
+/* Says on stderr what is wrong with the arguments of a command, and how it is used; CTL_USAGE. */
+int ctl_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* For commands that take --json and nothing else: CTL_OK with *json, or CTL_USAGE, said. */
+int ctl_only_json(int argc, char **argv, bool *json);
+/* For commands that take no arguments: CTL_OK, or CTL_USAGE, said. */
+int ctl_no_arguments(int argc, char **argv);
 
 int ctl_status(struct ctl *ctl, int argc, char **argv);
 int ctl_sync(struct ctl *ctl, int argc, char **argv);

@@ -14,6 +14,8 @@
 #include "proc/checks.h"
 #include "proc/lock.h"
 
+#define INDENT 22 /* of what was found, behind state and name */
+
 static void add(struct doctor *d, enum doctor_state state, const char *name, const char *fix, const char *fmt,
                 va_list ap) __attribute__((format(printf, 5, 0)));
 
@@ -97,6 +99,16 @@ static void say_result(struct doctor *d, const struct check *check, const struct
         d->database_answers = r->health == SB_HEALTH_UP;
 }
 
+static void say_not_configured(struct doctor *d, const struct check *check)
+{
+    if (check->component == SB_SOURCE)
+        doctor_say(d, DOCTOR_WARNING, check->name, "Set SYNC_SOURCE, or AZURE_SQL_SERVER and its likes, and reload.",
+                   "not configured: no data come in by this server");
+    else
+        doctor_ok(d, check->name,
+                  check->component == SB_AI ? "not configured: questions are answered by rules" : "not configured");
+}
+
 static void ask(struct doctor *d, const struct check *check, const char *listen)
 {
     struct check_env env = { .conf = d->ctl->conf, .listen = listen };
@@ -104,8 +116,7 @@ static void ask(struct doctor *d, const struct check *check, const char *listen)
     struct check_result r;
 
     if (!check->configured(d->ctl->conf)) {
-        doctor_ok(d, check->name,
-                  check->component == SB_AI ? "not configured: questions are answered by rules" : "not configured");
+        say_not_configured(d, check);
         return;
     }
     if (!check_start(&job, check, &env)) {
@@ -149,13 +160,17 @@ static unsigned count_state(const struct doctor *d, enum doctor_state state)
 static void print_report(const struct doctor *d)
 {
     static const char *const words[] = { "ok", "warning", "FAILED" };
+    int columns = ctl_columns();
 
     for (unsigned i = 0; i < d->count; i++) {
         const struct doctor_finding *f = &d->findings[i];
 
-        printf("%-8s %-12s %s\n", words[f->state], f->name, f->found);
-        if (f->fix[0] != '\0')
-            printf("%22s%s\n", "", f->fix);
+        printf("%-8s %-12s ", words[f->state], f->name);
+        ctl_print_wrapped(stdout, f->found, INDENT, columns);
+        if (f->fix[0] == '\0')
+            continue;
+        printf("%*s", INDENT, "");
+        ctl_print_wrapped(stdout, f->fix, INDENT, columns);
     }
     printf("\n%u failed, %u to look at, %u well\n", count_state(d, DOCTOR_FAILED), count_state(d, DOCTOR_WARNING),
            count_state(d, DOCTOR_OK));
@@ -228,7 +243,7 @@ int ctl_doctor(struct ctl *ctl, int argc, char **argv)
             json = true;
         } else {
             free(d);
-            return ctl_usage("doctor");
+            return ctl_usage("doctor", "%s is not expected here", argv[i]);
         }
     }
     examine(d);

@@ -82,9 +82,9 @@ static void examine_counts(struct doctor *d)
         const char *name, *what;
         enum event_id event;
     } counts[] = {
-        { METRIC_WORKER_RESTARTS, 0, METRIC_RESTART_CRASH, "crashes", "workers crashed", EVENT_WORKER_CRASHED },
-        { METRIC_WORKER_RESTARTS, 0, METRIC_RESTART_HUNG, "hangs", "workers hung", EVENT_WORKER_HUNG },
-        { METRIC_WORKER_RESTARTS, 0, METRIC_RESTART_OOM, "memory", "workers were killed by the OOM killer",
+        { METRIC_WORKER_RESTARTS, 0, METRIC_RESTART_CRASH, "crashes", "processes crashed", EVENT_WORKER_CRASHED },
+        { METRIC_WORKER_RESTARTS, 0, METRIC_RESTART_HUNG, "hangs", "processes hung", EVENT_WORKER_HUNG },
+        { METRIC_WORKER_RESTARTS, 0, METRIC_RESTART_OOM, "memory", "processes were killed by the OOM killer",
           EVENT_WORKER_OOM_KILLED },
         { METRIC_LOAD_SHED, 0, METRIC_SHED_OVERLOAD, "overload", "requests were shed", EVENT_LOAD_SHED },
         { METRIC_LOAD_SHED, 0, METRIC_SHED_FDS, "descriptors", "pauses for want of descriptors",
@@ -113,16 +113,27 @@ static void examine_change(struct doctor *d, const char *name, int64_t at_us, bo
     doctor_say(d, DOCTOR_FAILED, name, fix, "the last one, at %s, failed: %s", clock_format_seconds(at, at_us), text);
 }
 
+/* Why there is no scoreboard to look at. */
+static void say_unseen(struct doctor *d)
+{
+    if (d->ctl->master < 0)
+        doctor_say(d, DOCTOR_FAILED, "server", "Call the doctor as root or as the server's user.",
+                   "only root and the server's user may look");
+    else if (d->ctl->master > 0)
+        doctor_say(d, DOCTOR_FAILED, "server", "Again in a moment; patronctl upgrade if it is of another version.",
+                   "patrond starts, or is of another version than this patronctl");
+    else
+        doctor_say(d, DOCTOR_FAILED, "server",
+                   "systemctl start patrond; if it does not stay, journalctl -u patrond -n 50 says why.",
+                   "patrond does not run");
+}
+
 void doctor_server(struct doctor *d)
 {
     const struct scoreboard *sb = d->ctl->sb;
 
     if (!d->running) {
-        doctor_say(d, DOCTOR_FAILED, "server",
-                   "systemctl start patrond; if it does not stay, journalctl -u patrond -n 50 says why.", "%s",
-                   d->ctl->master > 0   ? "patrond starts, or is of another version than this patronctl"
-                   : d->ctl->master < 0 ? "only root and the server's user may look"
-                                        : "patrond does not run");
+        say_unseen(d);
         return;
     }
     examine_master(d);

@@ -70,6 +70,7 @@ static void add_line(struct incident *i, const struct incident_event *e)
 
 void incident_add(struct incident *i, const struct incident_event *e)
 {
+    i->events++;
     i->counts[e->id] += 1 + e->suppressed;
     if (!event_get(e->id)->transition)
         return;
@@ -136,7 +137,8 @@ static void write_head(const struct incident *i, const char *unit, const char *h
     buf_printf(out, "# Incident review: %s on %s\n\n", unit, host);
     buf_printf(out, "- Window: %s to %s (UTC)\n", utc(i->since_us, since), utc(i->until_us, until));
     if (i->first_bad_us == 0) {
-        buf_add_cstr(out, "- Nothing in the journal of this window was a warning or worse.\n");
+        buf_add_cstr(out, i->events > 0 ? "- Nothing in the journal of this window was a warning or worse.\n"
+                                        : "- The journal has no event of this unit in the window.\n");
         return;
     }
     buf_printf(out, "- First sign: %s\n", utc(i->first_bad_us, at));
@@ -193,23 +195,26 @@ static void write_impact(const struct incident *i, const struct slo_sum *levels,
         enum event_id id;
         const char *what;
     } rows[] = {
-        { EVENT_REQUEST_FAILED, "requests failed on our side" },
-        { EVENT_LOAD_SHED, "times load was shed" },
-        { EVENT_DB_POOL_EXHAUSTED, "times the database pool was exhausted" },
+        { EVENT_REQUEST_FAILED, "requests that failed on our side" },
+        { EVENT_LOAD_SHED, "times that load was shed" },
+        { EVENT_DB_POOL_EXHAUSTED, "times that the database pool was exhausted" },
         { EVENT_RATE_LIMIT_EXCEEDED, "requests over a rate limit" },
-        { EVENT_WORKER_CRASHED, "processes crashed" },
+        { EVENT_WORKER_CRASHED, "processes that crashed" },
         { EVENT_WORKER_HUNG, "reports of hung processes" },
-        { EVENT_WORKER_OOM_KILLED, "processes killed by the OOM killer" },
-        { EVENT_SYNC_FAILED, "sync runs failed" },
-        { EVENT_CLAUDE_FAILED, "questions Claude did not answer" },
+        { EVENT_WORKER_OOM_KILLED, "processes that the OOM killer killed" },
+        { EVENT_SYNC_FAILED, "sync runs that failed" },
+        { EVENT_CLAUDE_FAILED, "questions that Claude did not answer" },
     };
 
     buf_add_cstr(out, "\n## Impact\n\n");
-    write_levels(levels, out);
+    if (levels != NULL)
+        write_levels(levels, out);
+    else
+        buf_add_cstr(out, "- the service levels could not be read\n");
     for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
         if (i->counts[rows[k].id] == 0)
             continue;
-        buf_printf(out, "- in the journal: %llu %s\n", (unsigned long long)i->counts[rows[k].id], rows[k].what);
+        buf_printf(out, "- %s: %llu in the journal\n", rows[k].what, (unsigned long long)i->counts[rows[k].id]);
     }
     buf_add_cstr(out, "- Customers, revenue:\n");
 }

@@ -42,6 +42,7 @@ struct incident_component {
 
 struct incident {
     int64_t since_us, until_us;
+    uint64_t events; /* that the journal has; 0: nothing is known of the window */
     uint64_t counts[EVENT_COUNT];
     int64_t first_bad_us, last_bad_us, last_good_us; /* 0: none */
     struct incident_component components[SB_COMPONENT_COUNT];
@@ -53,7 +54,8 @@ struct incident {
 bool incident_init(struct incident *i, int64_t since_us, int64_t until_us);
 void incident_free(struct incident *i);
 void incident_add(struct incident *i, const struct incident_event *e);
-/* The whole document, Markdown. `levels`: what the server measured in the window, in steps of five minutes. */
+/* The whole document, Markdown. `levels`: what the server measured in the window, in steps of five minutes; NULL: it
+ * cannot be read. */
 void incident_write(const struct incident *i, const struct slo_sum *levels, const char *unit, const char *host,
                     struct buf *out);
 

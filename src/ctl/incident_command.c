@@ -94,7 +94,7 @@ struct window {
     bool json;
 };
 
-static bool read_arguments(int argc, char **argv, int64_t now_us, struct window *window)
+static int read_arguments(int argc, char **argv, int64_t now_us, struct window *window)
 {
     bool since = false;
 
@@ -106,29 +106,38 @@ static bool read_arguments(int argc, char **argv, int64_t now_us, struct window 
             window->json = true;
             continue;
         }
-        if (i + 1 >= argc || (!is_since && strcmp(argv[i], "--until") != 0) ||
-            !incident_parse_time(argv[i + 1], now_us, is_since ? &window->since_us : &window->until_us))
-            return false;
+        if (!is_since && strcmp(argv[i], "--until") != 0)
+            return ctl_usage("incident", "%s is not expected here", argv[i]);
+        if (i + 1 == argc)
+            return ctl_usage("incident", "%s needs a TIME", argv[i]);
+        if (!incident_parse_time(argv[i + 1], now_us, is_since ? &window->since_us : &window->until_us))
+            return ctl_usage("incident", "%s cannot be %s", argv[i], argv[i + 1]);
         since = since || is_since;
         i++;
     }
-    return since && window->since_us < window->until_us;
+    if (!since)
+        return ctl_usage("incident", "--since is missing");
+    if (window->since_us >= window->until_us)
+        return ctl_usage("incident", "the window ends before it begins");
+    return CTL_OK;
 }
 
-/* From the running server, else from what it left in STATE_DIR; nothing where neither can be read. */
-static void read_levels(struct ctl *ctl, const struct incident *i, struct slo_sum *sum)
+/* From the running server, else from what it left in STATE_DIR; false with errno where neither can be read. */
+static bool read_levels(struct ctl *ctl, const struct incident *i, struct slo_sum *sum)
 {
     int64_t end_s = i->until_us / CLOCK_US_PER_S, begin_s = i->since_us / CLOCK_US_PER_S;
     unsigned buckets = (unsigned)(end_s / SLO_BUCKET_S - begin_s / SLO_BUCKET_S) + 1;
     struct slo_ring *kept = calloc(1, sizeof(*kept));
+    bool known;
 
     *sum = (struct slo_sum){ .slots = 0 };
     ctl->sb = scoreboard_open(ctl->conf->run_dir, false);
-    if (ctl->sb != NULL)
-        slo_sum(&ctl->sb->slo, 0, buckets, end_s, sum);
-    else if (kept != NULL && slo_file_load(kept, ctl->conf->state_dir, clock_wall_us() / CLOCK_US_PER_S))
-        slo_sum(kept, 0, buckets, end_s, sum);
+    known = ctl->sb != NULL ||
+            (kept != NULL && slo_file_load(kept, ctl->conf->state_dir, clock_wall_us() / CLOCK_US_PER_S));
+    if (known)
+        slo_sum(ctl->sb != NULL ? &ctl->sb->slo : kept, 0, buckets, end_s, sum);
     free(kept);
+    return known;
 }
 
 static int print_document(struct ctl *ctl, const struct incident *i, bool json)
@@ -136,12 +145,15 @@ static int print_document(struct ctl *ctl, const struct incident *i, bool json)
     struct slo_sum levels;
     char host[256] = "?";
     struct buf out;
-    bool good;
+    bool good, known;
 
     (void)gethostname(host, sizeof(host) - 1);
     buf_init(&out, MAX_DOCUMENT);
-    read_levels(ctl, i, &levels);
-    (json ? incident_write_json : incident_write)(i, &levels, ctl->unit, host, &out);
+    known = read_levels(ctl, i, &levels);
+    if (!known)
+        (void)ctl_fail(CTL_FAILED, "the service levels cannot be read: %s/%s: %s", ctl->conf->state_dir,
+                       SLO_FILE_NAME, strerror(errno));
+    (json ? incident_write_json : incident_write)(i, known ? &levels : NULL, ctl->unit, host, &out);
     good = !out.failed && fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
     buf_free(&out);
     return good ? CTL_OK : ctl_fail(CTL_FAILED, "cannot write the document");
@@ -151,13 +163,16 @@ int ctl_incident(struct ctl *ctl, int argc, char **argv)
 {
     struct incident incident;
     struct window window;
-    int status;
+    int status = read_arguments(argc, argv, clock_wall_us(), &window);
 
-    if (!read_arguments(argc, argv, clock_wall_us(), &window))
-        return ctl_usage("incident");
+    if (status != CTL_OK)
+        return status;
     if (!incident_init(&incident, window.since_us, window.until_us))
         return ctl_fail(CTL_FAILED, "out of memory");
     status = read_journal(&incident, ctl->unit);
+    if (status >= 0 && incident.events == 0)
+        (void)ctl_fail(CTL_OK, "the journal has no event of %s in this window, or none that may be read from here",
+                       ctl->unit);
     if (status < 0)
         status = ctl_fail(CTL_FAILED, "cannot read the journal: %s", strerror(-status));
     else

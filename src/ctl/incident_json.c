@@ -27,7 +27,6 @@ static void write_levels(struct json_writer *w, const struct slo_sum *levels)
     uint64_t requests = levels->counts.requests, errors = levels->counts.errors;
     double ratio = requests > 0 ? (double)errors / (double)requests : 0.0;
 
-    json_key(w, "levels");
     json_object_begin(w);
     json_kv_fixed(w, "availability", slo_availability(levels), 4);
     json_kv_fixed(w, "down_minutes", incident_lost_minutes(levels), 1);
@@ -102,7 +101,11 @@ void incident_write_json(const struct incident *i, const struct slo_sum *levels,
     json_kv_cstr(&w, "unit", unit);
     json_kv_cstr(&w, "host", host);
     write_span_of(&w, i);
-    write_levels(&w, levels);
+    json_key(&w, "levels");
+    if (levels != NULL)
+        write_levels(&w, levels);
+    else
+        json_null(&w);
     write_events(&w, i);
     write_components(&w, i);
     write_timeline(&w, i);

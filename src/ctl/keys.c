@@ -86,17 +86,19 @@ static int read_options(int argc, char **argv, const char *allowed, bool with_su
         if (argv[i][0] != '-' && with_subject && o->subject == NULL) {
             o->subject = argv[i];
         } else if (!is_allowed(argv[i], allowed)) {
-            return ctl_fail(CTL_USAGE, "%s is not expected here; patronctl keys --help", argv[i]);
+            return ctl_usage("keys", "%s is not expected here", argv[i]);
         } else if (strcmp(argv[i], "--json") == 0) {
             o->json = true;
-        } else if (i + 1 == argc || !read_option(argv[i], argv[i + 1], o)) {
-            return ctl_fail(CTL_USAGE, "%s: no value that it can take; patronctl keys --help", argv[i]);
+        } else if (i + 1 == argc) {
+            return ctl_usage("keys", "%s needs a value", argv[i]);
+        } else if (!read_option(argv[i], argv[i + 1], o)) {
+            return ctl_usage("keys", "%s cannot be %s", argv[i], argv[i + 1]);
         } else {
             i++;
         }
     }
     if (with_subject && o->subject == NULL)
-        return ctl_usage("keys");
+        return ctl_usage("keys", "%s needs %s", argv[1], strcmp(argv[1], "create") == 0 ? "a NAME" : "an ID");
     return CTL_OK;
 }
 
@@ -333,5 +335,6 @@ int ctl_keys(struct ctl *ctl, int argc, char **argv)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(ctl, argc, argv);
     }
-    return ctl_usage("keys");
+    return argc > 1 ? ctl_usage("keys", "%s is not expected here", argv[1])
+                    : ctl_usage("keys", "list, create, rotate or revoke?");
 }

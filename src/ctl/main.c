@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,6 @@
 #include "ctl/ctl.h"
 
 #define MAX_TEXT 65536
-#define MIDDLE   36 /* columns of the arguments in the list of commands, which bash completion reads */
 
 static const char keys_more[] = "  list [--status active | expired | revoked] [--json]\n"
                                 "  create NAME [--scopes read,write,admin] [--days N] [--rate N] [--notes TEXT]\n"
@@ -33,7 +33,7 @@ static const struct ctl_command commands[] = {
     { "sync", "[--full | --dry-run] [--start DAY] [--end DAY] [--limit ROWS] [--wait]",
       "start a sync run, with --wait until it has ended", ctl_sync, false, limit_more },
     { "reload", "", "read the settings again and wait for the outcome", ctl_reload, false, NULL },
-    { "upgrade", "", "execute the installed patrond in place and wait for the outcome", ctl_upgrade, false, NULL },
+    { "upgrade", "", "execute the installed patrond in place, wait for the outcome", ctl_upgrade, false, NULL },
     { "stop", "", "drain, stop, and wait for the end", ctl_stop, false, NULL },
     { "models", "[--json]", "show the last fit of the models and how good it was", ctl_models, true, NULL },
     { "doctor", "[--fix] [--json]", "walk the runbook: every check, cause and remedy", ctl_doctor, true, NULL },
@@ -42,27 +42,22 @@ static const struct ctl_command commands[] = {
     { "check", "[postgres | redis | source | self | claude] [--json]", "ask the dependencies now, from here",
       ctl_check, true, NULL },
     { "alert-test", "", "post a test message to ALERT_WEBHOOK_URL", ctl_alert_test, true, NULL },
-    { "verify", "CUSTOMER_ID [--json]", "compare one customer in the source, the tables and the population",
-      ctl_verify, true, NULL },
+    { "verify", "CUSTOMER_ID [--json]", "compare a customer in source, tables and population", ctl_verify, true,
+      NULL },
     { "keys", "list | create | rotate | revoke", "manage API keys; patrond need not run", ctl_keys, true, keys_more },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static int usage(FILE *to, int status)
 {
-    fprintf(to, "usage: patronctl [-c FILE | -i INSTANCE] COMMAND\n");
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        const struct ctl_command *c = &commands[i];
-
-        if (strlen(c->arguments) <= MIDDLE)
-            fprintf(to, "  %-10s %-*s   %s\n", c->name, MIDDLE, c->arguments, c->doc);
-        else
-            fprintf(to, "  %-10s %s\n  %-10s %-*s   %s\n", c->name, c->arguments, "", MIDDLE, "", c->doc);
-    }
-    fprintf(to, "  -c FILE    the server's settings (default: " SERVICE_SETTINGS ", if there is one)\n"
-                "  -i NAME    the server of the unit patrond@NAME\n"
-                "  -V         print the version and exit\n"
-                "patronctl COMMAND --help says more of a command; see patronctl(1).\n");
+    fprintf(to, "usage: patronctl [-c FILE | -i INSTANCE] COMMAND [ARGUMENT ...]\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(to, "  %-10s  %s\n", commands[i].name, commands[i].doc);
+    fprintf(to, "  -c FILE     the server's settings\n"
+                "              (default: " SERVICE_SETTINGS ", if there is one)\n"
+                "  -i NAME     the server of the unit patrond@NAME\n"
+                "  -V          print the version and exit\n"
+                "patronctl COMMAND --help tells its arguments; see patronctl(1).\n");
     return status;
 }
 
@@ -75,22 +70,48 @@ static const struct ctl_command *find(const char *name)
     return NULL;
 }
 
+/* How a command is used; bash completion reads it. */
 static void describe(FILE *to, const struct ctl_command *c)
 {
-    fprintf(to, "usage: patronctl %s%s%s\n%s", c->name, c->arguments[0] != '\0' ? " " : "", c->arguments,
-            c->more != NULL ? c->more : "");
+    int indent = fprintf(to, "usage: patronctl %s%s", c->name, c->arguments[0] != '\0' ? " " : "");
+
+    ctl_print_wrapped(to, c->arguments, indent, CTL_COLUMNS);
+    fputs(c->more != NULL ? c->more : "", to);
 }
 
-int ctl_usage(const char *command)
+int ctl_usage(const char *command, const char *fmt, ...)
 {
+    va_list ap;
+
     fputs("patronctl: ", stderr);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
     describe(stderr, find(command));
     return CTL_USAGE;
 }
 
+int ctl_only_json(int argc, char **argv, bool *json)
+{
+    *json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    if (argc > 1 + *json)
+        return ctl_usage(argv[0], "%s is not expected here", argv[1 + *json]);
+    return CTL_OK;
+}
+
+int ctl_no_arguments(int argc, char **argv)
+{
+    return argc == 1 ? CTL_OK : ctl_usage(argv[0], "%s is not expected here", argv[1]);
+}
+
 static bool asks_for_help(int argc, char **argv)
 {
-    return argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    }
+    return false;
 }
 
 static int help(const struct ctl_command *c)
@@ -131,7 +152,7 @@ int main(int argc, char **argv)
     bool is_service = path != NULL;
     const struct ctl_command *command;
     struct service service;
-    int option;
+    int option, chosen = 0; /* 'c' or 'i' */
 
     (void)service_of(NULL, &service);
     while ((option = getopt_long(argc, argv, "+c:i:hV", options, NULL)) != -1) {
@@ -141,6 +162,9 @@ int main(int argc, char **argv)
             return puts("patronctl " PACKAGE_VERSION) >= 0 ? CTL_OK : CTL_FAILED;
         if (option != 'c' && option != 'i')
             return usage(stderr, CTL_USAGE);
+        if (chosen != 0 && chosen != option)
+            return ctl_fail(CTL_USAGE, "-c and -i exclude each other");
+        chosen = option;
         if (option == 'i' && !service_of(optarg, &service))
             return ctl_fail(CTL_USAGE, "no instance can be called %s", optarg);
         path = option == 'i' ? service.settings : optarg;

@@ -176,14 +176,15 @@ static int read_last(const struct ctl *ctl, PGresult **r)
 
 int ctl_models(struct ctl *ctl, int argc, char **argv)
 {
-    bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+    bool json;
     PGresult *r = NULL;
+    int status = ctl_only_json(argc, argv, &json);
 
-    if (argc > 1 && !json)
-        return ctl_usage("models");
+    if (status != CTL_OK)
+        return status;
     if (ctl->conf->database_url[0] == '\0')
         return ctl_fail(CTL_CONFIG, "DATABASE_URL is not set, or not readable from here");
-    int status = read_last(ctl, &r);
+    status = read_last(ctl, &r);
     if (status != CTL_OK)
         return status;
     if (PQntuples(r) == 0)

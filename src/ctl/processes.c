@@ -8,19 +8,6 @@
 #include "core/metrics.h"
 #include "ctl/ctl.h"
 
-/* "3d 04:05:06" */
-const char *ctl_duration(int64_t seconds, char dst[32])
-{
-    if (seconds < 0)
-        seconds = 0;
-    if (seconds >= 86400)
-        snprintf(dst, 32, "%lldd %02d:%02d:%02d", (long long)(seconds / 86400), (int)(seconds / 3600 % 24),
-                 (int)(seconds / 60 % 60), (int)(seconds % 60));
-    else
-        snprintf(dst, 32, "%02d:%02d:%02d", (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60));
-    return dst;
-}
-
 const char *ctl_process_name(const struct sb_slot *s, char dst[24])
 {
     uint32_t role = atomic_load(&s->role);
@@ -32,19 +19,34 @@ const char *ctl_process_name(const struct sb_slot *s, char dst[24])
     return dst;
 }
 
+/* "04:05:06", "12d 04h" */
+static const char *age(int64_t seconds, char dst[32])
+{
+    if (seconds < 86400)
+        return ctl_duration(seconds, dst);
+    (void)snprintf(dst, 32, "%lldd %02dh", (long long)(seconds / 86400), (int)(seconds / 3600 % 24));
+    return dst;
+}
+
+double ctl_beat_age_s(const struct sb_slot *s, uint64_t now_ns)
+{
+    uint64_t beat = atomic_load(&s->beat_ns);
+
+    return beat != 0 && now_ns > beat ? (double)(now_ns - beat) / (double)CLOCK_NS_PER_S : 0;
+}
+
+/* A line of 80 columns, but for words on what it does that are longer than usual. */
 static void print_process(const struct scoreboard *sb, const struct sb_slot *s, uint64_t now_ns, int64_t now_us)
 {
     uint32_t role = atomic_load(&s->role), index = atomic_load(&s->index);
-    uint64_t beat = atomic_load(&s->beat_ns);
     char name[24], doing[SB_TEXT], up[32];
 
     (void)sb_text_get(&s->doing, doing);
-    printf("%-10s %8d %-9s %4u %12s %10llu %6u %6u %7.1f %7lld %5llu  %s\n", ctl_process_name(s, name),
+    printf("%-9s %7d %-8s %3u %8s %9llu %5u %4.0fM %4.1fs %3llu  %s\n", ctl_process_name(s, name),
            atomic_load(&s->pid), sb_state_name(atomic_load(&s->state)), atomic_load(&s->generation),
-           ctl_duration((now_us - atomic_load(&s->start_us)) / CLOCK_US_PER_S, up),
+           age((now_us - atomic_load(&s->start_us)) / CLOCK_US_PER_S, up),
            (unsigned long long)metrics_slot_total(s, METRIC_HTTP_REQUESTS), atomic_load(&s->connections),
-           atomic_load(&s->in_flight), (double)atomic_load(&s->rss_bytes) / 1048576.0,
-           beat != 0 && now_ns > beat ? (long long)((now_ns - beat) / 1000000) : 0LL,
+           (double)atomic_load(&s->rss_bytes) / 1048576.0, ctl_beat_age_s(s, now_ns),
            role < SB_ROLE_COUNT && index < SB_MAX_INDEX ? (unsigned long long)atomic_load(&sb->restarts[role][index])
                                                         : 0ULL,
            doing);
@@ -83,8 +85,8 @@ void ctl_print_processes(const struct scoreboard *sb)
     uint64_t now_ns = clock_mono_ns();
     int64_t now_us = clock_wall_us();
 
-    printf("%-10s %8s %-9s %4s %12s %10s %6s %6s %7s %7s %5s  %s\n", "PROCESS", "PID", "STATE", "GEN", "UP",
-           "REQUESTS", "CONNS", "ACTIVE", "RSS MB", "BEAT ms", "RST", "DOING");
+    printf("%-9s %7s %-8s %3s %8s %9s %5s %5s %5s %3s  %s\n", "PROCESS", "PID", "STATE", "GEN", "UP", "REQUESTS",
+           "CONNS", "RSS", "BEAT", "RST", "DOING");
     for (unsigned i = 0; i < count; i++)
         print_process(sb, used[i], now_ns, now_us);
 }

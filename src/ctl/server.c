@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,18 +10,6 @@
 #include "ctl/ctl.h"
 #include "proc/lock.h"
 #include "proc/signals.h"
-
-int ctl_fail(int status, const char *fmt, ...)
-{
-    va_list ap;
-
-    fputs("patronctl: ", stderr);
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fputc('\n', stderr);
-    return status;
-}
 
 /* Says what is wrong with the settings, as RUN_DIR may be what could not be read. */
 static void say_problems(const struct ctl *ctl)

@@ -2,7 +2,6 @@
  * status: the scoreboard for people.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "core/metrics.h"
@@ -42,7 +41,7 @@ static void print_server(const struct ctl *ctl)
 
 static void print_components(const struct scoreboard *sb)
 {
-    printf("\n%-10s %-15s %10s  %-20s  %s\n", "COMPONENT", "STATE", "LATENCY", "SINCE", "ERROR");
+    printf("\n%-10s %-14s %10s  %-20s  %s\n", "COMPONENT", "STATE", "LATENCY", "SINCE", "ERROR");
     for (unsigned i = 0; i < SB_COMPONENT_COUNT; i++) {
         const struct sb_check *c = &sb->checks[i];
         int64_t latency = atomic_load(&c->latency_us);
@@ -51,8 +50,8 @@ static void print_components(const struct scoreboard *sb)
 
         if (latency >= 0)
             snprintf(took, sizeof(took), "%.1f ms", (double)latency / 1000);
-        printf("%-10s %-15s %10s  %-20s  %s\n", sb_component_name(i), sb_health_name(atomic_load(&c->health)), took,
-               when(atomic_load(&c->since_us), since), error != NULL ? error : "");
+        printf("%-10s %-14s %10s  %s%s%s\n", sb_component_name(i), sb_health_name(atomic_load(&c->health)), took,
+               when(atomic_load(&c->since_us), since), error != NULL ? "  " : "", error != NULL ? error : "");
     }
 }
 
@@ -80,12 +79,11 @@ static void print_sync(const struct scoreboard *sb)
 
 int ctl_status(struct ctl *ctl, int argc, char **argv)
 {
-    bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
-    int status;
+    bool json;
+    int status = ctl_only_json(argc, argv, &json);
 
-    if (argc > 1 && !json)
-        return ctl_usage("status");
-    status = ctl_attach(ctl, false);
+    if (status == CTL_OK)
+        status = ctl_attach(ctl, false);
     if (status != CTL_OK)
         return status;
     if (json)

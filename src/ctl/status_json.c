@@ -82,13 +82,14 @@ static void write_process(struct json_writer *w, const struct scoreboard *sb, co
 
 static void write_processes(struct json_writer *w, const struct scoreboard *sb, const char *key, bool workers)
 {
+    const struct sb_slot *used[SB_SLOTS] = { NULL };
+    unsigned count = ctl_processes(sb, used);
+
     json_key(w, key);
     json_array_begin(w);
-    for (unsigned i = 0; i < SB_SLOTS; i++) {
-        const struct sb_slot *s = &sb->slots[i];
-
-        if (atomic_load(&s->state) != SB_FREE && (atomic_load(&s->role) == SB_ROLE_WORKER) == workers)
-            write_process(w, sb, s);
+    for (unsigned i = 0; i < count; i++) {
+        if ((atomic_load(&used[i]->role) == SB_ROLE_WORKER) == workers)
+            write_process(w, sb, used[i]);
     }
     json_array_end(w);
 }

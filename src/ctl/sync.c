@@ -16,32 +16,35 @@ struct options {
     bool wait;
 };
 
-/* Options with a value; false: it is none of them, or not with such a value. */
+static bool has_value(const char *name)
+{
+    return strcmp(name, "--start") == 0 || strcmp(name, "--end") == 0 || strcmp(name, "--limit") == 0;
+}
+
 static bool read_value(const char *name, const char *value, struct sb_mail_request *r)
 {
-    if (value == NULL)
-        return false;
     if (strcmp(name, "--start") == 0)
         return clock_parse_day(str_from(value), &r->start_day);
     if (strcmp(name, "--end") == 0)
         return clock_parse_day(str_from(value), &r->end_day);
-    return strcmp(name, "--limit") == 0 && str_to_i64(str_from(value), &r->row_limit) && r->row_limit > 0 &&
-           r->row_limit <= MOST_ROWS;
+    return str_to_i64(str_from(value), &r->row_limit) && r->row_limit > 0 && r->row_limit <= MOST_ROWS;
 }
 
 /* As POST /admin/sync-sales allows them together. */
-static bool fit_together(const struct sb_mail_request *r)
+static int fit_together(const struct sb_mail_request *r)
 {
     bool start = r->start_day != CLOCK_NO_DAY, end = r->end_day != CLOCK_NO_DAY;
 
     if (r->mode == SB_MODE_FULL && (start || end))
-        return false;
+        return ctl_usage("sync", "--full reads all days: no --start or --end with it");
     if (r->mode != SB_MODE_DRY_RUN && r->row_limit > 0)
-        return false;
-    return !start || !end || r->start_day <= r->end_day;
+        return ctl_usage("sync", "--limit goes with --dry-run");
+    if (start && end && r->start_day > r->end_day)
+        return ctl_usage("sync", "--end is before --start");
+    return CTL_OK;
 }
 
-static bool read_options(int argc, char **argv, struct options *o)
+static int read_options(int argc, char **argv, struct options *o)
 {
     struct sb_mail_request *r = &o->request;
 
@@ -56,10 +59,14 @@ static bool read_options(int argc, char **argv, struct options *o)
             r->mode = SB_MODE_FULL;
         else if (strcmp(argv[i], "--dry-run") == 0 && r->mode == SB_MODE_INCREMENTAL)
             r->mode = SB_MODE_DRY_RUN;
-        else if (read_value(argv[i], i + 1 < argc ? argv[i + 1] : NULL, r))
-            i++;
+        else if (!has_value(argv[i]))
+            return ctl_usage("sync", "%s is not expected here", argv[i]);
+        else if (i + 1 == argc)
+            return ctl_usage("sync", "%s needs a value", argv[i]);
+        else if (!read_value(argv[i], argv[i + 1], r))
+            return ctl_usage("sync", "%s cannot be %s", argv[i], argv[i + 1]);
         else
-            return false;
+            i++;
     }
     return fit_together(r);
 }
@@ -154,11 +161,10 @@ int ctl_sync(struct ctl *ctl, int argc, char **argv)
     struct options o;
     uint32_t ticket;
     int64_t run_id;
-    int status;
+    int status = read_options(argc, argv, &o);
 
-    if (!read_options(argc, argv, &o))
-        return ctl_usage("sync");
-    status = ctl_attach(ctl, true);
+    if (status == CTL_OK)
+        status = ctl_attach(ctl, true);
     if (status != CTL_OK)
         return status;
     ticket = post(ctl, &o.request);

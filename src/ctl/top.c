@@ -52,6 +52,11 @@ static void take_look(const struct scoreboard *sb, struct look *l)
     }
 }
 
+static void forget_counts(struct look *l)
+{
+    *l = (struct look){ .at_ns = l->at_ns };
+}
+
 static double rate(uint64_t before, uint64_t after, double seconds)
 {
     return after > before ? (double)(after - before) / seconds : 0;
@@ -93,14 +98,13 @@ static void print_traffic(const struct scoreboard *sb, const struct look *a, con
         busy += atomic_load(&sb->slots[i].pg_busy);
         waiting += atomic_load(&sb->slots[i].pg_waiting);
     }
-    printf("requests   %10.1f/s   5xx %.2f %%   4xx %.2f %%   half within %s, 95 %% within %s\n",
-           rate(a->requests, b->requests, seconds),
+    printf("requests   %.1f/s   5xx %.2f %%   4xx %.2f %%   shed %.1f/s\n", rate(a->requests, b->requests, seconds),
            requests > 0 ? 100.0 * (double)(b->failed - a->failed) / (double)requests : 0.0,
            requests > 0 ? 100.0 * (double)(b->refused - a->refused) / (double)requests : 0.0,
-           quantile(a, b, 0.5, half), quantile(a, b, 0.95, most));
-    printf("now        %10u in flight, %u connections (%u active), shed %.1f/s\n", in_flight, connections, active,
            rate(a->shed, b->shed, seconds));
-    printf("database   %10u connections, %u busy, %u requests wait   cache ", open, busy, waiting);
+    printf("answers    half within %s, 95 %% within %s\n", quantile(a, b, 0.5, half), quantile(a, b, 0.95, most));
+    printf("now        %u in flight, %u connections (%u active)\n", in_flight, connections, active);
+    printf("database   %u connections, %u busy, %u requests wait   cache ", open, busy, waiting);
     if (asked > 0)
         printf("%.1f %% hits\n", 100.0 * (double)(b->hits - a->hits) / (double)asked);
     else
@@ -111,9 +115,9 @@ static void print_state(const struct scoreboard *sb)
 {
     struct sb_sync s;
 
-    printf("components");
+    printf("components ");
     for (unsigned i = 0; i < SB_COMPONENT_COUNT; i++)
-        printf("%s %s %s", i > 0 ? "," : "", sb_component_name(i),
+        printf("%s%s %s", i > 0 ? ", " : "", sb_component_name(i),
                sb_health_name(atomic_load(&sb->checks[i].health)));
     if (scoreboard_sync_read(sb, &s) && s.running)
         printf("\nsync       run %lld is %s, %lld rows read\n", (long long)s.run.run_id, sb_phase_name(s.phase),
@@ -127,23 +131,21 @@ static void print_table(const struct scoreboard *sb, const struct look *a, const
     const struct sb_slot *used[SB_SLOTS] = { NULL };
     unsigned count = ctl_processes(sb, used);
 
-    printf("\n%-10s %8s %-9s %4s %9s %6s %7s %7s %6s %6s %7s  %s\n", "PROCESS", "PID", "STATE", "GEN", "REQ/s",
-           "CPU %", "RSS MB", "PRIV MB", "CONNS", "ACTIVE", "BEAT ms", "DOING");
+    printf("\n%-9s %7s %-8s %3s %8s %6s %5s %6s %5s %5s  %s\n", "PROCESS", "PID", "STATE", "GEN", "REQ/s", "CPU",
+           "RSS", "PRIV", "CONNS", "BEAT", "DOING");
     for (unsigned i = 0; i < count; i++) {
         const struct sb_slot *s = used[i];
         const struct process_look *x = &a->processes[s - sb->slots], *y = &b->processes[s - sb->slots];
-        uint64_t beat = atomic_load(&s->beat_ns);
         char name[24], doing[SB_TEXT];
         bool same = x->pid == y->pid;
 
         (void)sb_text_get(&s->doing, doing);
-        printf("%-10s %8d %-9s %4u %9.1f %6.1f %7.1f %7.1f %6u %6u %7llu  %s\n", ctl_process_name(s, name), y->pid,
+        printf("%-9s %7d %-8s %3u %8.1f %5.1f%% %4.0fM %5.1fM %5u %4.1fs  %s\n", ctl_process_name(s, name), y->pid,
                sb_state_name(atomic_load(&s->state)), atomic_load(&s->generation),
                same ? rate(x->requests, y->requests, seconds) : 0.0,
                same && y->cpu_s > x->cpu_s ? 100.0 * (y->cpu_s - x->cpu_s) / seconds : 0.0,
                (double)atomic_load(&s->rss_bytes) / 1048576, (double)atomic_load(&s->private_bytes) / 1048576,
-               atomic_load(&s->connections), atomic_load(&s->active_connections),
-               beat != 0 && b->at_ns > beat ? (unsigned long long)((b->at_ns - beat) / 1000000) : 0ULL, doing);
+               atomic_load(&s->connections), ctl_beat_age_s(s, b->at_ns), doing);
     }
 }
 
@@ -171,18 +173,19 @@ static bool read_number(const char *text, uint64_t most, uint64_t *n)
     return str_to_u64(str_from(text), n) && *n > 0 && *n <= most;
 }
 
-static bool read_arguments(int argc, char **argv, uint64_t *seconds, uint64_t *pictures)
+static int read_arguments(int argc, char **argv, uint64_t *seconds, uint64_t *pictures)
 {
     for (int i = 1; i < argc; i += 2) {
-        if (i + 1 >= argc)
-            return false;
-        if (strcmp(argv[i], "-d") == 0 && read_number(argv[i + 1], MAX_SECONDS, seconds))
-            continue;
-        if (strcmp(argv[i], "-n") == 0 && read_number(argv[i + 1], MAX_PICTURES, pictures))
-            continue;
-        return false;
+        bool pause = strcmp(argv[i], "-d") == 0;
+
+        if (!pause && strcmp(argv[i], "-n") != 0)
+            return ctl_usage("top", "%s is not expected here", argv[i]);
+        if (i + 1 == argc)
+            return ctl_usage("top", "%s needs a value", argv[i]);
+        if (!read_number(argv[i + 1], pause ? MAX_SECONDS : MAX_PICTURES, pause ? seconds : pictures))
+            return ctl_usage("top", "%s cannot be %s", argv[i], argv[i + 1]);
     }
-    return true;
+    return CTL_OK;
 }
 
 /* A restart or an upgrade may have put another scoreboard in the place of the one we look at. */
@@ -197,11 +200,10 @@ int ctl_top(struct ctl *ctl, int argc, char **argv)
 {
     static struct look looks[2];
     uint64_t seconds = 1, pictures = UINT64_MAX;
-    int status;
+    int status = read_arguments(argc, argv, &seconds, &pictures);
 
-    if (!read_arguments(argc, argv, &seconds, &pictures))
-        return ctl_usage("top");
-    status = ctl_attach(ctl, false);
+    if (status == CTL_OK)
+        status = ctl_attach(ctl, false);
     if (status != CTL_OK)
         return status;
     take_look(ctl->sb, &looks[0]);
@@ -213,6 +215,8 @@ int ctl_top(struct ctl *ctl, int argc, char **argv)
         if (status != CTL_OK)
             return status;
         take_look(ctl->sb, &looks[(i + 1) % 2]);
+        if (looks[(i + 1) % 2].requests < looks[i % 2].requests)
+            forget_counts(&looks[i % 2]); /* another server, which counts from zero */
         print_picture(ctl, &looks[i % 2], &looks[(i + 1) % 2]);
     }
     return CTL_OK;

@@ -117,6 +117,12 @@ static const char *say_money(char dst[FMT_MAX], int64_t cents)
     return dst;
 }
 
+static const char *say_version(char dst[24], const struct verify_view *view)
+{
+    (void)snprintf(dst, 24, "%lld", (long long)view->data_version);
+    return known(view) ? dst : "?";
+}
+
 static void print_item(const struct verify *v, enum item item)
 {
     char text[FMT_MAX], day[CLOCK_DAY_SIZE];
@@ -138,7 +144,7 @@ static void print_item(const struct verify *v, enum item item)
 
 static void print_sums(const struct verify *v)
 {
-    char day[CLOCK_DAY_SIZE];
+    char day[CLOCK_DAY_SIZE], of_facts[24], of_population[24];
     const struct verify_view *facts = &v->views[VERIFY_FACTS], *population = &v->views[VERIFY_POPULATION];
 
     printf("customer %lld, orders up to %s\n%-18s", (long long)v->customer_id,
@@ -148,8 +154,8 @@ static void print_sums(const struct verify *v)
     printf("\n");
     for (int i = 0; i < ITEM_COUNT; i++)
         print_item(v, (enum item)i);
-    printf("%c %-16s%*s%*s%*lld%*lld\n", versions_differ(v) ? '!' : ' ', "data_version", CELL, "", CELL, "", CELL,
-           (long long)facts->data_version, CELL, (long long)population->data_version);
+    printf("%c %-16s%*s%*s%*s%*s\n", versions_differ(v) ? '!' : ' ', "data_version", CELL, "", CELL, "", CELL,
+           say_version(of_facts, facts), CELL, say_version(of_population, population));
 }
 
 static void print_line(const struct verify *v, const struct verify_line *l)
@@ -318,12 +324,18 @@ static int print_text(const struct verify *v, bool agree)
 
 int ctl_verify(struct ctl *ctl, int argc, char **argv)
 {
-    bool json = argc == 3 && strcmp(argv[2], "--json") == 0;
-    int64_t customer_id;
+    int64_t customer_id = -1;
+    bool json = false;
     struct verify v;
 
-    if ((argc != 2 && !json) || !str_to_i64(str_from(argv[1]), &customer_id))
-        return ctl_usage("verify");
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            json = true;
+        else if (customer_id >= 0 || !str_to_i64(str_from(argv[i]), &customer_id) || customer_id < 0)
+            return ctl_usage("verify", "%s is not expected here: one CUSTOMER_ID is, a number", argv[i]);
+    }
+    if (customer_id < 0)
+        return ctl_usage("verify", "a CUSTOMER_ID is missing");
     if (ctl->problems.len > 0) {
         fprintf(stderr, "%.*s", (int)ctl->problems.len, ctl->problems.data);
         return ctl_fail(CTL_CONFIG, "verify needs good settings");

@@ -46,12 +46,14 @@ static int resize(struct ctl *ctl, const char *verb, int more)
 
 int ctl_workers(struct ctl *ctl, int argc, char **argv)
 {
-    const char *what = argc == 2 ? argv[1] : "";
+    const char *what = argc > 1 ? argv[1] : "";
     bool more = strcmp(what, "+1") == 0, fewer = strcmp(what, "-1") == 0, json = strcmp(what, "--json") == 0;
     int status;
 
-    if (argc > 2 || (argc == 2 && !more && !fewer && !json))
-        return ctl_usage("workers");
+    if (argc > 1 && !more && !fewer && !json)
+        return ctl_usage("workers", "%s is not expected here", what);
+    if (argc > 2)
+        return ctl_usage("workers", "%s is not expected here", argv[2]);
     status = ctl_attach(ctl, false);
     if (status != CTL_OK)
         return status;

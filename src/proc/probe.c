@@ -231,7 +231,7 @@ int probe_main(const struct proc_context *ctx)
 {
     struct probe p = { .ctx = ctx };
 
-    sb_text_set(&ctx->slot->doing, "checking dependencies");
+    sb_text_set(&ctx->slot->doing, "probing");
     atomic_store(&ctx->slot->beat_ns, clock_mono_ns());
     if (serving(&p))
         probe_slo_count(ctx); /* loads the history before anybody asks for it */

@@ -105,6 +105,7 @@ bool sync_state_beat(struct sync_state *s)
         drop_signal_of_mail(s, now);
     if (now - s->shown_ns >= SHOW_NS) {
         atomic_store(&s->proc->slot->rss_bytes, sys_rss_bytes(0));
+        atomic_store(&s->proc->slot->private_bytes, sys_private_rss_bytes());
         if (s->shown.running)
             sync_state_show(s);
         s->shown_ns = now;

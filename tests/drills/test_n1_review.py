@@ -75,7 +75,7 @@ def test_review_document(bed, record_property):
     assert abs(seconds_of("- Duration:", text) - lasted) < 2 and seconds_of("- cache: down or degraded for", text) <= lasted + 1
     assert "- database:" not in text  # it was away before, and is still
     assert re.search(r"- \d+ requests answered, \d+ of them with 5xx|measured nothing", text)
-    assert "- in the journal: 1 processes crashed" in text
+    assert "- processes that crashed: 1 in the journal" in text
     timeline = re.findall(r"^\| \S+Z \| (\w+) \|", text, re.M)
     assert timeline.index("cache_down") < timeline.index("worker_crashed") < timeline.index("cache_up")
     assert re.search(r"\| \S+Z \| worker_crashed \| worker \d \(pid \d+\) crashed with SIGSEGV", text)

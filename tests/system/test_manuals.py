@@ -79,4 +79,7 @@ def test_bash_completes_commands_and_arguments():
     assert complete("patronctl", "re") == ["reload"]
     assert complete("patronctl", "-c", "/x.conf", "workers", "") == ["+1", "-1", "--json"]
     assert complete("patronctl", "sync", "--")[:2] == ["--full", "--dry-run"]
+    assert complete("patronctl", "sync", "--w") == ["--wait"]
+    assert complete("patronctl", "keys", "") == ["list", "create", "rotate", "revoke"]
+    assert complete("patronctl", "keys", "create", "x", "--") == ["--scopes", "--days", "--rate", "--notes"]
     assert complete("patronctl", "reload", "") == [] and complete("patronctl", "nothing", "") == []

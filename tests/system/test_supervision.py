@@ -134,13 +134,24 @@ def test_usage(patrond_factory):
     assert p.ctl("status", "--xml").returncode == 2
     assert p.ctl("status").returncode == 3
     assert p.ctl("stop").returncode == 3
-    commands = re.findall(r"^  ([a-z]\S*) ", p.ctl("--help").stdout, re.M)
+    overview = p.ctl("--help").stdout
+    commands = re.findall(r"^  ([a-z]\S*) ", overview, re.M)
     assert len(commands) > 10
     for command in commands:
         told = p.ctl(command, "--help")
         assert told.returncode == 0 and told.stdout.startswith(f"usage: patronctl {command}"), told
         wrong = p.ctl(command, "--xml")
-        assert wrong.returncode == 2 and "patronctl" in wrong.stderr, wrong
+        assert wrong.returncode == 2 and wrong.stdout == "", wrong
+        assert re.match(rf"patronctl: --xml is not expected here.*\nusage: patronctl {command}", wrong.stderr), wrong
+        overview += told.stdout
+    assert max(map(len, overview.splitlines())) <= 80
+    assert p.ctl("keys", "create", "--help").stdout == p.ctl("keys", "--help").stdout
+    for arguments, why in [(["sync", "--start", "2025-13-01"], "--start cannot be 2025-13-01"), (["sync", "--limit"], "--limit needs a value"),
+                           (["keys", "rotate"], "rotate needs an ID"), (["incident", "--since", "soon"], "--since cannot be soon"),
+                           (["incident", "--since", "1h", "--until", "2h"], "the window ends before it begins"),
+                           (["-i", "x", "status"], "-c and -i exclude each other")]:
+        wrong = p.ctl(*arguments)
+        assert wrong.returncode == 2 and wrong.stderr.startswith(f"patronctl: {why}\n"), wrong
 
 
 # Starting.
@@ -459,6 +470,10 @@ def test_top_shows_rates(server):
     pictures = re.findall(r"^requests +([0-9.]+)/s +5xx 0.00 %", answer.stdout, re.M)
     assert len(pictures) == 2 and all(float(r) > 10 for r in pictures)
     assert len(re.findall(r"^worker [01] ", answer.stdout, re.M)) == 4
+    status = p.ctl("status").stdout
+    assert re.search(r"^worker 0 +\d+ ready ", status, re.M) and re.search(r"^sync ", status, re.M)
+    rows = re.findall(r"^(?:PROCESS|worker|probe) .*", answer.stdout + status, re.M)
+    assert len(rows) == 3 * 4 and max(map(len, rows)) <= 80, rows
     assert p.ctl("top", "-d", "soon").returncode == 2
 
 

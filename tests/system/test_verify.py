@@ -1,5 +1,6 @@
 """patronctl verify: one customer in all four places, what differs marked, and an exit status that scripts can use."""
 import json
+import re
 
 import pytest
 
@@ -122,6 +123,7 @@ def test_places_that_do_not_answer(synced, source):
     assert status == 1 and said["source"] is None and "PostgreSQL" in said["facts"]["error"]
     assert said["population"]["orders"] == 2
     assert "no source is configured" in text.stdout
+    assert re.search(r"^  data_version +\? +\d+$", text.stdout, re.M), text.stdout
 
 
 def test_sql_server_is_asked_for_one_customer(patrond_factory, database, tmp_path):

@@ -80,7 +80,7 @@ static void an_outage_that_ended(void **state)
     has(text, "# Incident review: patrond.service on vm1\n");
     has(text, "- Window: 2025-11-03T08:00:00Z to 2025-11-03T09:00:00Z (UTC)\n");
     has(text, "- First sign: 2025-11-03T08:10:00Z\n- Recovered: 2025-11-03T08:22:00Z\n- Duration: 12 min 0 s\n");
-    has(text, "- in the journal: 7 requests failed on our side\n");
+    has(text, "- requests that failed on our side: 7 in the journal\n");
     has(text, "- database: down or degraded for 12 min 0 s\n");
     has(text, "| 2025-11-03T08:10:00Z | db_connection_failed | Database connection failed: a \\| b |\n");
     assert_null(strstr(text, "| request_failed |"));
@@ -116,8 +116,8 @@ static void equal_lines_are_counted(void **state)
     incident_add(&i, &flood);
     const char *text = document();
     has(text, "worker 0 crashed (30 times until 2025-11-03T08:00:29Z) |\n");
-    has(text, "- in the journal: 30 processes crashed\n");
-    has(text, "- in the journal: 100 requests over a rate limit\n");
+    has(text, "- processes that crashed: 30 in the journal\n");
+    has(text, "- requests over a rate limit: 100 in the journal\n");
 }
 
 static void service_levels_are_told(void **state)
@@ -174,9 +174,21 @@ static void too_many_lines_are_said_to_be(void **state)
     has(document(), "5 more lines are left out");
 }
 
+static void nothing_is_known(void **state)
+{
+    (void)state;
+    incident_write(&i, NULL, "patrond.service", "vm1", &out);
+    has(buf_cstr(&out), "- The journal has no event of this unit in the window.\n");
+    has(buf_cstr(&out), "- the service levels could not be read\n");
+    buf_reset(&out);
+    incident_write_json(&i, NULL, "patrond.service", "vm1", &out);
+    has(buf_cstr(&out), ",\"levels\":null,\"events\":{},");
+}
+
 static void nothing_happened(void **state)
 {
     (void)state;
+    happened(10, EVENT_RELOADED, 6, "generation 2 serves");
     const char *text = document();
     has(text, "Nothing in the journal of this window was a warning or worse.");
     has(text, "- the server measured nothing in this window\n");
@@ -205,9 +217,16 @@ static void times(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_outage_that_ended),          TEST(one_that_goes_on),        TEST(one_that_had_begun_before),
-        TEST(equal_lines_are_counted),       TEST(service_levels_are_told), TEST(programs_get_the_same_facts),
-        TEST(too_many_lines_are_said_to_be), TEST(nothing_happened),        cmocka_unit_test(times),
+        TEST(an_outage_that_ended),
+        TEST(one_that_goes_on),
+        TEST(one_that_had_begun_before),
+        TEST(equal_lines_are_counted),
+        TEST(service_levels_are_told),
+        TEST(programs_get_the_same_facts),
+        TEST(too_many_lines_are_said_to_be),
+        TEST(nothing_is_known),
+        TEST(nothing_happened),
+        cmocka_unit_test(times),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
