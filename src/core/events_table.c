@@ -381,7 +381,8 @@ static const struct event events[EVENT_COUNT] = {
         EVENT("claude_failed", LOG_LEVEL_WARNING, "4e4b1b164e13035549a64c6822b5bdb5"),
         .quota = 20,
         .meaning = "Claude did not answer as it should; the question was answered by rules.",
-        .check = "status, error_type and request_id. 401: the key. 429, 529: too many calls. timeout: the network.",
+        .check = "status, error_type and request_id. 401: the key. 429, 529: too many calls. timeout: the network. "
+                 "tls: the message says what is wrong with the certificate.",
         .fix = "Correct ANTHROPIC_API_KEY and reload, or wait: it is tried again by itself.",
     },
     [EVENT_ALERT_SENT] = {

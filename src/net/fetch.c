@@ -30,6 +30,7 @@ struct fetch {
     CURL *easy;
     struct curl_slist *headers;
     struct buf head, body;
+    char words[CURL_ERROR_SIZE]; /* of libcurl about what went wrong, with names of hosts */
     fetch_fn fn;
     void *arg;
     struct fetch *prev, *next;
@@ -88,6 +89,14 @@ static enum fetch_error error_of(const struct fetch *f, CURLcode code)
     }
 }
 
+/* Of a certificate the general words do not tell what is wrong with it; the others name no host. */
+static const char *words_of(const struct fetch *f, enum fetch_error error, CURLcode code)
+{
+    if (error == FETCH_TOO_LARGE)
+        return "the answer is too large";
+    return error == FETCH_TLS && f->words[0] != '\0' ? f->words : curl_easy_strerror(code);
+}
+
 static void end(struct fetch *f, CURLcode code)
 {
     struct fetch_answer a = { .error = error_of(f, code) };
@@ -95,7 +104,7 @@ static void end(struct fetch *f, CURLcode code)
 
     (void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
     a.status = (int)status;
-    a.why = a.error == FETCH_TOO_LARGE ? "the answer is too large" : curl_easy_strerror(code);
+    a.why = words_of(f, a.error, code);
     a.head = buf_str(&f->head);
     a.body = buf_str(&f->body);
     f->fn(&a, f->arg);
@@ -279,6 +288,7 @@ static void set_manners(struct fetch *f, const struct fetch_request *r)
     CURL *e = f->easy;
 
     (void)curl_easy_setopt(e, CURLOPT_PRIVATE, (void *)f);
+    (void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, f->words);
     (void)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_head);
     (void)curl_easy_setopt(e, CURLOPT_HEADERDATA, f);
     (void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);

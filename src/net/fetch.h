@@ -39,7 +39,7 @@ struct fetch_request {
 /* Borrowed for the callback. */
 struct fetch_answer {
     enum fetch_error error;
-    const char *why; /* in words, when it is not FETCH_OK; no secrets */
+    const char *why; /* in words, when it is not FETCH_OK; no secrets: of the URL at most the host */
     int status;
     struct str head; /* status line and header lines */
     struct str body;

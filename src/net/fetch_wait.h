@@ -13,7 +13,7 @@
 struct fetch_result {
     enum fetch_error error;
     int status;    /* HTTP; 0: none */
-    char why[128]; /* in words, without the URL, which may be a secret; "" when answered */
+    char why[128]; /* in words, with no more of the URL, which may be a secret, than its host; "" when answered */
 };
 
 /* Of the answer only the status counts: its body is not read to the end where it is longer than max_bytes. */

@@ -14,6 +14,11 @@
 #define MAX_ANSWER_BYTES (64U << 10)
 #define NS_PER_MS        1000000ULL
 
+static const enum sb_error board_errors[] = {
+    [FETCH_CONNECT] = SB_ERROR_REFUSED,   [FETCH_TLS] = SB_ERROR_TLS,        [FETCH_TIMEOUT] = SB_ERROR_QUERY_TIMEOUT,
+    [FETCH_TOO_LARGE] = SB_ERROR_REFUSED, [FETCH_BROKEN] = SB_ERROR_REFUSED,
+};
+
 static void judge(const struct conf *conf, const struct fetch_result *answer, struct check_result *r)
 {
     switch (answer->status) {
@@ -54,5 +59,5 @@ void check_claude_run(const struct check_env *env, struct check_result *r)
     if (answer.error == FETCH_OK)
         judge(conf, &answer, r);
     else
-        check_down(r, answer.error == FETCH_TIMEOUT ? SB_ERROR_QUERY_TIMEOUT : SB_ERROR_REFUSED, "%s", answer.why);
+        check_down(r, board_errors[answer.error], "%s", answer.why);
 }

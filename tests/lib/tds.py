@@ -29,6 +29,7 @@ import subprocess
 import sys
 import threading
 
+from lib.tls import Certificates
 from lib.wait import FACTOR, wait_until
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
@@ -36,31 +37,6 @@ TESTS = pathlib.Path(__file__).resolve().parents[1]
 # their numbers, lines without a key, totals of days.
 SCHEMA, PAGE, ORDERS = r"^SELECT TOP \(0\)", r"^SELECT TOP \(\d+\) \[order_id\](?!.* IN \().*ORDER BY", r"\] IN \("
 UNKEYED, TOTALS = r"IS NULL OR", r"GROUP BY"
-
-
-class Certificates:
-    """A CA, and what servers show: signed by it for localhost, by it for another host, and by nobody known."""
-
-    def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._sign("ca", "/CN=Test CA", ["-addext", "basicConstraints=critical,CA:TRUE", "-addext",
-                                         "keyUsage=critical,keyCertSign,cRLSign"])
-        self.ca_file = self.directory / "ca.pem"
-        ca = ["-CA", str(self.ca_file), "-CAkey", str(self.directory / "ca.key")]
-        for name, host in (("good", "localhost"), ("wronghost", "elsewhere.example")):
-            addresses = ",IP:127.0.0.1" if name == "good" else ""
-            self._sign(name, f"/CN={host}", ["-addext", f"subjectAltName=DNS:{host}{addresses}", "-addext",
-                                             "basicConstraints=critical,CA:FALSE", *ca])
-        self._sign("untrusted", "/CN=localhost", ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
-
-    def _sign(self, name, subject, more):
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-                        "2", "-subj", subject, "-keyout", str(self.directory / f"{name}.key"), "-out",
-                        str(self.directory / f"{name}.pem"), *more], check=True, capture_output=True)
-
-    def pair(self, name):
-        return {"cert": str(self.directory / f"{name}.pem"), "key": str(self.directory / f"{name}.key")}
 
 
 class Fault:
