@@ -182,7 +182,8 @@ void access_ended(struct api_request *q, enum http_end end, int status, size_t b
     add(&f, id == EVENT_REQUEST_FAILED ? event_cstr("error_type", q->error_code) : key_field(q));
     if (suppressed > 0)
         add(&f, event_i64("suppressed", (int64_t)suppressed));
-    event_log(id, f.list, f.count, "%s", end == HTTP_END_SENT ? "answered" : "answered, but not wholly received");
+    event_log(id, f.list, f.count, "%s%s", id == EVENT_REQUEST_FAILED ? "answered with an error of ours" : "answered",
+              end == HTTP_END_SENT ? "" : ", but not wholly received");
 }
 
 void access_log_plain(struct api_request *q, enum event_id id, const char *sentence)

@@ -98,17 +98,6 @@ void buf_printf(struct buf *b, const char *fmt, ...)
     va_end(ap);
 }
 
-void buf_consume(struct buf *b, size_t n)
-{
-    if (n >= b->len) {
-        b->len = 0;
-        return;
-    }
-    if (n > 0)
-        memmove(b->data, b->data + n, b->len - n);
-    b->len -= n;
-}
-
 struct str buf_str(const struct buf *b)
 {
     return (struct str){ b->data, b->len };

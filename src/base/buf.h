@@ -65,8 +65,6 @@ void buf_add_u64(struct buf *b, uint64_t v);
 void buf_add_i64(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
-/* Drops the first n bytes. */
-void buf_consume(struct buf *b, size_t n);
 struct str buf_str(const struct buf *b);
 /* A NUL behind the contents (not counted in len), or NULL if failed. */
 const char *buf_cstr(struct buf *b);

@@ -104,8 +104,6 @@ struct conf *conf_load(const char *path, struct buf *problems, struct buf *warni
  */
 struct conf *conf_load_lenient(const char *path, struct buf *problems, struct buf *warnings);
 void conf_free(struct conf *c);
-/* Is this line of `problems` one for the event security_validation_failed (the others: configuration_invalid)? */
-bool conf_problem_is_security(struct str line);
 
 /* One "NAME = value" line a setting, in the table's order; secrets as "***", DATABASE_URL and REDIS_URL with the
  * password masked. */

@@ -351,15 +351,3 @@ void conf_check(const struct conf *c, const struct conf_origins *origins, struct
     check_order(&k);
     check_server(&k);
 }
-
-bool conf_problem_is_security(struct str line)
-{
-    static const char *const phrases[] = { "ADMIN_KEY not set", "ADMIN_KEY too short", "ADMIN_KEY is a common value",
-                                           "ALLOWED_ORIGINS: `*`" };
-
-    for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
-        if (line.len > 0 && memmem(line.p, line.len, phrases[i], strlen(phrases[i])) != NULL)
-            return true;
-    }
-    return false;
-}

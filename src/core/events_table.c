@@ -48,7 +48,7 @@ static const struct event events[EVENT_COUNT] = {
         .quota = 20,
         .meaning = "The admin key came as a query parameter, where proxies and logs keep it.",
         .check = "client_ip: whose script does that.",
-        .fix = "Send it as the header X-API-Key; change ADMIN_KEY if the address may stand in somebody's log.",
+        .fix = "Send it as the header X-Admin-Key; change ADMIN_KEY if the address may stand in somebody's log.",
     },
     [EVENT_RATE_LIMIT_EXCEEDED] = {
         EVENT("rate_limit_exceeded", LOG_LEVEL_WARNING, "b1fc4f8fdc625f4a8b135f79c48ba28c"),
@@ -324,9 +324,10 @@ static const struct event events[EVENT_COUNT] = {
         EVENT("sync_failed", LOG_LEVEL_ERROR, "dd84b791eb6c4ea00e9e16ae03b283ae"),
         .transition = true,
         .meaning = "A sync run failed. The data of the last good run stay in service, whole.",
-        .check = "reason, phase and error. source_connect, source_auth: patronctl check source. database: patronctl "
-      "check postgres. disk: df. timeout: no progress, or longer than SYNC_TIMEOUT. memory: "
-      "worker_oom_killed. validation: the table sync_quarantine.",
+        .check = "reason, phase and error. source_connect, source_auth, source_query: patronctl check source. database: "
+      "patronctl check postgres. disk: df. timeout: no progress, or longer than SYNC_TIMEOUT. memory, died: the "
+      "worker_oom_killed or worker_crashed before it. aborted: somebody stopped it. validation: the table "
+      "sync_quarantine.",
         .fix = "Remove the cause; the next run by schedule repeats it, patronctl sync --wait does so at once.",
     },
     [EVENT_SYNC_SKIPPED] = {

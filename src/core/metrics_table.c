@@ -116,7 +116,7 @@ const struct metric metrics_table[METRIC_COUNT] = {
                             .help = "1 when the data are older than STALE_AFTER_HOURS.",
                             .type = METRIC_GAUGE },
     [METRIC_SLO_AVAILABILITY] = { .name = "slo_availability_ratio",
-                                  .help = "Half minutes in which /health answered 200, as a fraction.",
+                                  .help = "Half minutes in which /health could answer 200, as a fraction.",
                                   .type = METRIC_GAUGE,
                                   .dims = { METRICS_DIM_WINDOW },
                                   .labels = { "window" } },

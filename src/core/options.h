@@ -22,8 +22,8 @@ enum option_type {
 enum option_flag {
     OPTION_NO_RELOAD = 1, /* only a restart changes it */
     OPTION_SECRET = 2,    /* masked in every print; also read from NAME_FILE and from a credential */
-    OPTION_REQUIRED = 4,
-    OPTION_URL = 8, /* a password inside is masked in every print */
+    OPTION_REQUIRED = 4,  /* the server does not start without it (conf_check); the manual says so */
+    OPTION_URL = 8,       /* a password inside is masked in every print */
 };
 
 struct option {

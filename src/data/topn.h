@@ -21,12 +21,6 @@ struct topn {
 
 void topn_put(struct topn *t, struct topn_item item); /* for topn_add: an item that belongs */
 
-/* The last of those kept; only when count == wanted > 0. */
-static inline struct topn_item topn_last(const struct topn *t)
-{
-    return t->heap[0];
-}
-
 static inline void topn_add(struct topn *t, struct topn_item item)
 {
     if (t->count < t->wanted || (t->wanted > 0 && (item.key < t->heap[0].key ||

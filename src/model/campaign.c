@@ -80,14 +80,6 @@ const char *campaign_type_name(unsigned type)
     return type < CAMPAIGN_TYPES ? rules[type].name : NULL;
 }
 
-int campaign_type_parse(struct str word)
-{
-    for (int i = 0; i < CAMPAIGN_TYPES; i++)
-        if (str_eq_lit(word, rules[i].name))
-            return i;
-    return -1;
-}
-
 static const struct {
     const char *name;
     enum axis_id axis;

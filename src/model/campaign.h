@@ -39,7 +39,6 @@ struct campaign_rule {
 /* Whom the type is for. */
 const struct campaign_rule *campaign_rule(enum campaign_type type);
 const char *campaign_type_name(unsigned type); /* "retention", …; NULL past the end */
-int campaign_type_parse(struct str word);      /* -1: none */
 enum campaign_goal {
     CAMPAIGN_GOAL_SUBSCRIPTION,
     CAMPAIGN_GOAL_RETENTION,

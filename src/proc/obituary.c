@@ -75,7 +75,10 @@ static void add_identity(struct fields *f, const struct master *m, const struct 
 
 static void add_end(struct fields *f, const struct child *c, int wait_status, bool oom)
 {
-    add(f, event_i64("peak_rss_bytes", (int64_t)c->peak_rss_bytes));
+    uint64_t rss = c->slot != NULL ? rss_of(c) : 0;
+
+    /* the kernel counts the peak now and then, and what the child said of itself may be more */
+    add(f, event_i64("peak_rss_bytes", (int64_t)(c->peak_rss_bytes > rss ? c->peak_rss_bytes : rss)));
     if (WIFSIGNALED(wait_status)) {
         add(f, event_cstr("signal", signals_name(WTERMSIG(wait_status), f->signal)));
         add(f, event_cstr("exit_status", NULL));

@@ -1,6 +1,6 @@
 /*
- * print_options: the table of settings as lines "NAME|alias|type|default|least|most|choices|reload|secret|sentence",
- * for scripts/check-options.
+ * print_options: the table of settings as lines
+ * "NAME|alias|type|default|least|most|choices|reload|required|secret|sentence", for scripts/check-options.
  */
 #include <stdio.h>
 
@@ -22,7 +22,8 @@ int main(void)
                o->most);
         for (int c = 0; o->type == OPTION_CHOICE && o->choices[c] != NULL; c++)
             printf("%s%s", c ? "," : "", o->choices[c]);
-        printf("|%s|%s|%s\n", o->flags & OPTION_NO_RELOAD ? "restart" : "reload",
+        printf("|%s|%s|%s|%s\n", o->flags & OPTION_NO_RELOAD ? "restart" : "reload",
+               o->flags & OPTION_REQUIRED ? "required" : "",
                o->flags & OPTION_SECRET ? "secret"
                : o->flags & OPTION_URL  ? "url"
                                         : "",
