@@ -7,12 +7,15 @@ Recovery   the pool shrinks and backs off: a few attempts, not a flood; it grows
 """
 import concurrent.futures
 import contextlib
+import os
+import signal
 import time
 
 import psycopg2
 import pytest
 
 from lib.drill import all_answered, elapsed, field, health, orders, pool, reads, seconds_until, seen, wait_component
+from lib.processes import alive
 from lib.sales import Table
 from lib.servers import Postgres, private
 from lib.wait import FACTOR, wait_until
@@ -60,18 +63,42 @@ def grows(served):
         return ask_while_slow(served, stack, lambda: pool(served)["total_connections"] == SIZE + OVERFLOW) == (True, {200})
 
 
-def take_all_slots(served, stack):
-    """Other clients take what is free, and what the pool had: none of it is left."""
-    cursor = stack.enter_context(contextlib.closing(served.table.connect())).cursor()
-    held = []
+@contextlib.contextmanager
+def standing_still(served):
+    """For a moment the server takes no part in what others do."""
+    pids = served.pids()[1:]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
-    def all_taken():
+
+def take_slots(served, stack, count):
+    """Other clients take so many, of what is free and of what the pool had; the processes that serve them."""
+    admin = stack.enter_context(contextlib.closing(served.table.connect()))
+    cursor, held = admin.cursor(), [admin.get_backend_pid()]
+
+    def taken():
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'patrond%'")
         with contextlib.suppress(psycopg2.OperationalError):
-            while True:
-                held.append(stack.enter_context(contextlib.closing(psycopg2.connect(served.settings["DATABASE_URL"]))))
-        return len(held) == SLOTS - RESERVED - 1  # and the cursor's
-    wait_until(all_taken, 10, "every slot taken")
+            while len(held) < count:
+                other = stack.enter_context(contextlib.closing(psycopg2.connect(served.settings["DATABASE_URL"])))
+                held.append(other.get_backend_pid())
+        return len(held) == count
+    with standing_still(served):
+        wait_until(taken, 10, f"{count} slots taken")
+    return held
+
+
+def give_back(server, stack, held):
+    """All at once: nobody is let in before the last of them is free."""
+    os.kill(server.pid(), signal.SIGSTOP)
+    stack.close()
+    wait_until(lambda: not any(map(alive, held)), 10, "the other clients gone")
+    os.kill(server.pid(), signal.SIGCONT)
 
 
 def slot_is_free(served):
@@ -90,7 +117,7 @@ def test_slots_taken_under_load_and_free_again(served, small_postgres, record_pr
     asked = orders(served, 20)
     assert grows(served)
     with reads(served, clients=3) as load, contextlib.ExitStack() as others:
-        take_all_slots(served, others)
+        held = take_slots(served, others, SLOTS - RESERVED)
         began, before = time.monotonic(), refusals(small_postgres)
         noticed = wait_component(served, "database", "down")
         refused = [elapsed(served.get, path) for path in asked]
@@ -99,9 +126,10 @@ def test_slots_taken_under_load_and_free_again(served, small_postgres, record_pr
         assert slowest < 1 * FACTOR
         wait_until(lambda: pool(served)["total_connections"] == 0, 5, "a pool that has shrunk")
         assert health(served)["status"] == "degraded"
+        wait_until(lambda: refusals(small_postgres) > before, 10, "another attempt")
         attempts, watched = refusals(small_postgres) - before, time.monotonic() - began
-        assert 0 < attempts < 10 + 4 * watched, f"{attempts} attempts in {watched:.1f} s"
-        others.close()
+        assert attempts < 10 + 4 * watched, f"{attempts} attempts in {watched:.1f} s"
+        give_back(small_postgres, others, held)
         back = seconds_until(lambda: all_answered(served, asked), 30, "order histories again")
         back += wait_component(served, "database", "healthy", 30 - back)
         back += seconds_until(lambda: grows(served), 30 - back, "all connections open again")
@@ -119,8 +147,7 @@ def test_pool_that_is_larger_than_the_server_allows(served, small_postgres, reco
     asked = orders(served, 20)
     assert all_answered(served, asked)  # each worker has a connection
     with reads(served, clients=2) as load, contextlib.ExitStack() as others:
-        for _ in range(SLOTS - RESERVED - SIZE):
-            others.callback(psycopg2.connect(served.settings["DATABASE_URL"]).close)
+        take_slots(served, others, SLOTS - RESERVED - SIZE + 1)
         told, statuses = ask_while_slow(served, others, lambda: served.events("db_connection_failed"))
         assert told and statuses == {200}
         (line,) = told

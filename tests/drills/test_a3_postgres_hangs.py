@@ -20,7 +20,7 @@ from lib.walk import shop
 
 pytestmark = pytest.mark.drill
 
-DEADLINE_S = 4.5 + 0.5 * FACTOR  # DB_STATEMENT_TIMEOUT and what is granted beyond it; connecting has less
+DEADLINE_S = 4.5 + 1.0 * FACTOR  # DB_STATEMENT_TIMEOUT and what is granted beyond it; connecting has less
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ def test_killed_workers_cost_only_what_they_were_doing(patrond_factory, record_p
     lost = 0
     with Wrk(p) as w:
         for _ in range(3):
+            wait_until(lambda: p.get("/admin/workers").json()["totals"]["connections"] > 64, 5, "all of them connected")
             victim = p.workers()[0]
             held = next(x["connections"] for x in p.get("/admin/workers").json()["workers"] if x["pid"] == victim)
             lost += held + 8  # and those that came meanwhile

@@ -34,7 +34,7 @@ def test_good_deploys_fail_no_request(deployed, record_property):
     assert p.process.poll() is None and p.process.pid == master and not set(first) & set(p.pids())
     line = p.wait_event("upgrade_completed", count=2)
     assert " from=1.0.1 " in line and " to=1.0.2 " in line and " generation=3 " in line
-    assert descriptors(p) == held
+    wait_until(lambda: descriptors(p) == held, 5, "no descriptor more than after the first deploy")
     assert p.get("/admin/workers").json()["master"]["version"] == "1.0.2"
     assert pathlib.Path(f"/proc/{master}/comm").read_text() == "patrond\n"
     seen(record_property, f"1.0.0 to 1.0.2 in the same process, {l.good} requests meanwhile, none failed", took)

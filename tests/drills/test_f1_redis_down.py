@@ -24,7 +24,7 @@ def test_killed_under_load_and_back(served, own_redis, record_property):
     answers = {path: served.get(path).body for path in asked}
     with asking(served, asked, clients=6) as load:
         wait_hits(served)
-        rate, before = cache(served)["hit_rate"], median_s(load)
+        before, rate = median_s(load), cache(served)["hit_rate"]
         own_redis.kill()
         noticed = wait_component(served, "cache", "down")
         during = median_s(load)
