@@ -18,6 +18,8 @@
 #include "base/hash.h"
 #include "data/population_format.h"
 
+#define CACHE_LINE_BYTES 64
+
 /* Maps an open file, its header alone verified. */
 static struct population *map_unchecked(int fd, const char *name, char *why, size_t why_size)
 {
@@ -163,12 +165,20 @@ void population_release(struct population *p)
     free(p);
 }
 
+/* Whoever asks for a row reads all of it: its cache lines come in one wait, not one after another. */
+static void fetch_ahead(const struct population_row *row)
+{
+    for (size_t i = CACHE_LINE_BYTES; i < sizeof(*row); i += CACHE_LINE_BYTES)
+        __builtin_prefetch((const char *)row + i);
+}
+
 const struct population_row *population_find(const struct population *p, int64_t customer_id)
 {
     uint64_t mask = p->header->hash_size - 1;
 
     for (uint64_t slot = hash_u64((uint64_t)customer_id) & mask; p->hash[slot] != 0; slot = (slot + 1) & mask) {
         const struct population_row *row = &p->rows[p->hash[slot] - 1];
+        fetch_ahead(row);
         if (row->customer_id == customer_id)
             return row;
     }

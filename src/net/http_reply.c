@@ -129,7 +129,7 @@ static ssize_t write_pieces(struct http_conn *c, struct iovec *pieces, int count
     ssize_t n;
 
     do {
-        n = count == 1 ? write(event_get_fd(&c->event), pieces[0].iov_base, pieces[0].iov_len)
+        n = count == 1 ? send(event_get_fd(&c->event), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
                        : writev(event_get_fd(&c->event), pieces, count);
     } while (n < 0 && errno == EINTR);
     if (n >= 0)

@@ -157,7 +157,7 @@ size_t http_conn_read(struct http_conn *c, char *dst, size_t room)
     ssize_t n;
 
     do {
-        n = read(event_get_fd(&c->event), dst, room);
+        n = recv(event_get_fd(&c->event), dst, room, 0);
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
         if ((size_t)n < room) {
