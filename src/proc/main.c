@@ -177,6 +177,8 @@ static int run(const char *path, const char *executable, enum mode mode)
     }
     conf = succession.kind == SUCCESSION_RETURNED ? succession.conf : load(path, mode);
     if (conf == NULL) {
+        if (of_service && geteuid() != 0 && getenv("CREDENTIALS_DIRECTORY") == NULL)
+            fputs("patrond: only root sees the secrets that the credential store has for this server\n", stderr);
         succession_return(&succession, "its settings are not good");
         return PROC_EXIT_CONFIG;
     }

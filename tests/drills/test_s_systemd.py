@@ -115,6 +115,8 @@ def test_settings_tested_by_hand_are_those_of_the_service(service):
     assert "ADMIN_KEY = ***" in service.out(f"{service.sbin}/patrond", "-T")
     service.out("systemctl", "stop", UNIT)
     service.out(*test)  # with those it will get
+    other = service.run("setpriv", "--reuid=patrond", "--regid=patrond", "--clear-groups", *test)
+    assert other.returncode == 78 and "ADMIN_KEY not set" in other.stderr and "only root sees the secrets" in other.stderr
     own = f"{service.path('sysconfdir')}/patrond/byhand.conf"
     service.write(own, "ENVIRONMENT = test\n")
     assert "ADMIN_KEY not set" in service.run(*test, "-c", own).stderr  # the other unit's are not its own
