@@ -391,3 +391,14 @@ void event_log_at(enum log_level level, enum event_id id, const struct event_fie
     log_sentence(level, id, fields, count, sentence, ap);
     va_end(ap);
 }
+
+void event_journal(enum event_id id, const struct event_field *fields, size_t count, const char *sentence)
+{
+    const struct event *e = event_get(id);
+    const struct record r = { e, e->level, sentence, fields, count };
+    char room[LOG_LINE_BYTES];
+    struct buf line = stack_buf(room, sizeof(room));
+
+    put_plain_line(&line, &r);
+    (void)send_to_journal(&r, buf_str(&line));
+}

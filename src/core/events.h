@@ -123,5 +123,8 @@ void event_log(enum event_id id, const struct event_field *fields, size_t count,
 /* The same at another level than the table's (a reload_failed in -t, say). */
 void event_log_at(enum log_level level, enum event_id id, const struct event_field *fields, size_t count,
                   const char *sentence, ...) __attribute__((format(printf, 5, 6)));
+/* Into the journal alone, whatever stderr is: what a command did that the log must know. Nothing where there is none.
+ */
+void event_journal(enum event_id id, const struct event_field *fields, size_t count, const char *sentence);
 
 #endif

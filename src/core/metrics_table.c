@@ -208,7 +208,7 @@ const struct metric metrics_table[METRIC_COUNT] = {
                               .dims = { METRICS_DIM_COMPONENT },
                               .labels = { "component" } },
     [METRIC_WORKER_RESTARTS] = { .name = "worker_restarts_total",
-                                 .help = "Processes that ended and were replaced.",
+                                 .help = "Workers that ended and were replaced.",
                                  .type = METRIC_COUNTER,
                                  .dims = { METRICS_DIM_RESTART_REASON },
                                  .labels = { "reason" } },

@@ -82,9 +82,9 @@ static void examine_counts(struct doctor *d)
         const char *name, *what;
         enum event_id event;
     } counts[] = {
-        { METRIC_WORKER_RESTARTS, 0, METRIC_RESTART_CRASH, "crashes", "processes crashed", EVENT_WORKER_CRASHED },
-        { METRIC_WORKER_RESTARTS, 0, METRIC_RESTART_HUNG, "hangs", "processes hung", EVENT_WORKER_HUNG },
-        { METRIC_WORKER_RESTARTS, 0, METRIC_RESTART_OOM, "memory", "processes were killed by the OOM killer",
+        { METRIC_WORKER_RESTARTS, 0, METRIC_RESTART_CRASH, "crashes", "workers crashed", EVENT_WORKER_CRASHED },
+        { METRIC_WORKER_RESTARTS, 0, METRIC_RESTART_HUNG, "hangs", "workers hung", EVENT_WORKER_HUNG },
+        { METRIC_WORKER_RESTARTS, 0, METRIC_RESTART_OOM, "memory", "workers were killed by the OOM killer",
           EVENT_WORKER_OOM_KILLED },
         { METRIC_LOAD_SHED, 0, METRIC_SHED_OVERLOAD, "overload", "requests were shed", EVENT_LOAD_SHED },
         { METRIC_LOAD_SHED, 0, METRIC_SHED_FDS, "descriptors", "pauses for want of descriptors",

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "core/events.h"
 #include "ctl/ctl.h"
 #include "data/apikeys.h"
 #include "proc/sync_db.h"
@@ -211,6 +212,14 @@ static int list(const struct ctl *ctl, int argc, char **argv)
 
 /* ---- create, rotate, revoke ---- */
 
+/* As the server tells it of a request. */
+static void tell_journal(enum event_id event, const char *key_id, const char *sentence)
+{
+    const struct event_field fields[] = { event_cstr("key_id", key_id), event_cstr("by", "cli") };
+
+    event_journal(event, fields, 2, sentence);
+}
+
 static void print_made(const char *what, const struct apikey *k, const struct apikey_secret *s)
 {
     char expires[CLOCK_TIME_SIZE];
@@ -249,8 +258,13 @@ static int create(const struct ctl *ctl, int argc, char **argv)
     arena_free(&arena);
     if (status != CTL_OK)
         return status;
-    if (apikey_read(r, 0, &k))
+    if (apikey_read(r, 0, &k)) {
+        char number[16];
+
+        (void)snprintf(number, sizeof(number), "%d", k.id);
+        tell_journal(EVENT_API_KEY_CREATED, number, "an API key was created");
         print_made("created", &k, &secret);
+    }
     PQclear(r);
     return CTL_OK;
 }
@@ -296,8 +310,10 @@ static int rotate(const struct ctl *ctl, int argc, char **argv)
     if (status != CTL_OK)
         return status;
     status = outcome(r, &o, "revoked or rotated", &k);
-    if (status == CTL_OK)
+    if (status == CTL_OK) {
+        tell_journal(EVENT_API_KEY_ROTATED, o.subject, "an API key got a successor");
         print_made("takes its place", &k, &secret);
+    }
     PQclear(r);
     return status;
 }
@@ -318,8 +334,10 @@ static int revoke(const struct ctl *ctl, int argc, char **argv)
     if (status != CTL_OK)
         return status;
     status = outcome(r, &o, "revoked", &k);
-    if (status == CTL_OK)
+    if (status == CTL_OK) {
+        tell_journal(EVENT_API_KEY_REVOKED, o.subject, "an API key was revoked");
         printf("key %d revoked: %s (%s)\n", k.id, k.name, k.prefix);
+    }
     PQclear(r);
     return status;
 }

@@ -257,6 +257,8 @@ int main(int argc, char **argv)
             return EXIT_USAGE;
         }
     }
+    if (optind < argc)
+        fprintf(stderr, "patrond: %s is not expected here\n", argv[optind]);
     if (optind < argc || argc < 1) {
         fputs(usage, stderr);
         return EXIT_USAGE;

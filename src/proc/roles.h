@@ -25,7 +25,7 @@ struct proc_context {
     int signal_fd;   /* signalfd of TERM, INT, QUIT, USR1, HUP (all blocked) */
 };
 
-/* Exit vocabulary (ANCHORS 8). */
+/* Exit vocabulary; the numbers are those of sysexits.h where it has one. */
 enum proc_exit {
     PROC_EXIT_DRAINED = 0,
     PROC_EXIT_FAILURE = 1,

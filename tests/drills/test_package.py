@@ -108,6 +108,11 @@ def answers(bed):
     assert found[0] == 200 and len(json.loads(found[1])["customers"]) == 3
     doctor = bed.run("patronctl", "doctor")
     assert doctor.returncode == 0 and "\n0 failed, 0 to look at, 16 well" in doctor.stdout, doctor.stdout
+    made = bed.run("patronctl", "keys", "create", "an agent")
+    assert made.returncode == 0 and made.stdout.startswith("pk_live_")
+    bed.out("journalctl", "--sync")
+    told = json.loads(bed.out("journalctl", "-o", "json", "EVENT=api_key_created").splitlines()[-1])
+    assert told["BY"] == "cli" and f"key {told['KEY_ID']} created" in made.stderr and made.stdout[10:].strip() not in json.dumps(told)
     return json.loads(profile)["customer_id"]
 
 

@@ -124,7 +124,8 @@ def test_rehearsal_beside_a_running_server(server):
 def test_usage(patrond_factory):
     p = patrond_factory(DATABASE_URL="postgresql://x@y/z")
     assert p.run("-Z").returncode == 2
-    assert p.run("rubbish").returncode == 2
+    wrong = p.run("rubbish")
+    assert wrong.returncode == 2 and wrong.stderr.startswith("patrond: rubbish is not expected here\nusage: patrond")
     for option in ("-V", "--version"):
         assert re.match(r"patrond \d+\.\d+\.\d+\n", p.run(option).stdout)
         assert re.fullmatch(r"patronctl \d+\.\d+\.\d+\n", p.ctl(option).stdout)

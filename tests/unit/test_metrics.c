@@ -113,7 +113,7 @@ static void small_families_show_zeros(void **state)
     (void)state;
     metrics_add_retired(sb, METRIC_WORKER_RESTARTS, METRIC_RESTART_OOM, 2);
     assert_string_equal(family(METRIC_WORKER_RESTARTS),
-                        "# HELP worker_restarts_total Processes that ended and were replaced.\n"
+                        "# HELP worker_restarts_total Workers that ended and were replaced.\n"
                         "# TYPE worker_restarts_total counter\n"
                         "worker_restarts_total{reason=\"crash\"} 0\n"
                         "worker_restarts_total{reason=\"oom\"} 2\n"
