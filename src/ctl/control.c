@@ -12,7 +12,8 @@
 #include "base/clock.h"
 #include "ctl/ctl.h"
 
-#define SPARE_S 15 /* beyond the time the server gives itself */
+#define SPARE_S   15 /* beyond the time the server gives itself */
+#define HANDING_S 5  /* a worker that has not heard by then that it is to go hangs, and takes no connections either */
 
 enum change_kind {
     CHANGE_RELOAD,
@@ -70,6 +71,34 @@ static int change(struct ctl *ctl, int argc, char **argv, enum change_kind kind,
     return CTL_OK;
 }
 
+/* Does a worker of a generation before that one still take connections? */
+static bool others_accept(const struct ctl *ctl, uint32_t generation)
+{
+    size_t bytes;
+    struct scoreboard *sb = scoreboard_open_any(ctl->conf->run_dir, &bytes);
+    bool found = false;
+
+    if (sb == NULL)
+        return false;
+    for (unsigned i = 0; i < sb->slot_count && !found; i++) {
+        const struct sb_slot *s = scoreboard_slot(sb, i);
+
+        found = atomic_load(&s->state) == SB_READY && atomic_load(&s->role) == SB_ROLE_WORKER &&
+                atomic_load(&s->generation) < generation;
+    }
+    (void)munmap(sb, bytes);
+    return found;
+}
+
+/* Whoever connects from now on is answered by the new settings. */
+static void wait_for_handing_over(const struct ctl *ctl, uint32_t generation)
+{
+    uint64_t end_ns = clock_mono_ns() + HANDING_S * CLOCK_NS_PER_S;
+
+    while (others_accept(ctl, generation) && ctl_running(ctl) && clock_mono_ns() < end_ns)
+        ctl_pause();
+}
+
 int ctl_reload(struct ctl *ctl, int argc, char **argv)
 {
     struct change c;
@@ -79,6 +108,7 @@ int ctl_reload(struct ctl *ctl, int argc, char **argv)
         return status;
     if (!c.ok)
         return ctl_fail(CTL_FAILED, "reload failed, the running configuration stays: %s", c.error);
+    wait_for_handing_over(ctl, c.generation);
     printf("reloaded: generation %u serves\n", c.generation);
     return CTL_OK;
 }

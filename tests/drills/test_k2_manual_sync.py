@@ -69,8 +69,8 @@ def test_a_run_by_hand(served, way, record_property):
         done = ended(p, "sync_completed", since)
         took = time.monotonic() - began
         load.wait_requests(50)
-    run = p.get("/admin/sync-status").json()["last_runs"][0]
-    number_of_run = f" run_id={run['run_id']} "
+    number_of_run = f" run_id={field(done, 'run_id')} "
+    run = p.wait_run(int(field(done, "run_id")))  # which is shown after it was told
     started = next(l for l in p.events("sync_started") if number_of_run in l)
     progress = next(l for l in p.events("sync_progress") if number_of_run in l)
     assert "Sync started..." in started and field(started, "trigger") == way.split(",")[0] and field(started, "mode") == "incremental"

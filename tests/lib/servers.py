@@ -184,6 +184,11 @@ class Redis(Server):
     def url(self):
         return f"redis://127.0.0.1:{self.port}/0"
 
+    def keys(self):
+        """Names of all that patronds keep there."""
+        return set(subprocess.run(["redis-cli", "-p", str(self.port), "--raw", "KEYS", "patrond:*"], capture_output=True,
+                                  text=True, check=True).stdout.split())
+
     def freeze(self):
         os.kill(self.pid(), signal.SIGSTOP)
 

@@ -368,7 +368,7 @@ def test_slow_loris(start):
                     break
             answer = c.read()
             assert answer.status == 408 and answer.closes
-            assert 0.9 < time.monotonic() - begin < 2 * FACTOR
+            assert 0.9 < time.monotonic() - begin < 1 + 2 * FACTOR
             while True:
                 c.send(b"a")
                 time.sleep(0.01)
@@ -382,7 +382,7 @@ def test_slow_body(start):
         c.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nh")
         answer = c.read()
         assert answer.status == 408 and answer.closes
-        assert 0.9 < time.monotonic() - begin < 2 * FACTOR
+        assert 0.9 < time.monotonic() - begin < 1 + 2 * FACTOR
 
 
 def test_idle_connections_end_silently(start):
@@ -391,7 +391,7 @@ def test_idle_connections_end_silently(start):
         used.get("/hello")
         begin = time.monotonic()
         assert fresh.at_end() and used.at_end()
-        assert 0.7 < time.monotonic() - begin < 2 * FACTOR
+        assert 0.7 < time.monotonic() - begin < 1 + 2 * FACTOR
 
 
 def test_request_deadline(start):
@@ -400,7 +400,7 @@ def test_request_deadline(start):
         begin = time.monotonic()
         answer = c.get("/never")
         assert answer.status == 503 and not answer.closes
-        assert 0.9 < time.monotonic() - begin < 2 * FACTOR
+        assert 0.9 < time.monotonic() - begin < 1 + 2 * FACTOR
         assert c.get("/hello").body == b"hello"
     assert engine.stats()["timeout"] == 1
 
@@ -469,6 +469,7 @@ def test_out_of_descriptors(start):
     for _ in range(100):
         clients.append(engine.client())
         clients[-1].send(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n")
+    wait_until(lambda: max(engine.descriptors()) > 45, 10, "nearly as many as it takes")
     time.sleep(0.5)
     cpu, highest = engine.cpu_seconds(), max(engine.descriptors())
     time.sleep(1.5)
@@ -547,7 +548,7 @@ def test_drain_without_requests(engine):
 
 def test_drain_lets_requests_end(engine):
     with engine.client() as slow, engine.client() as body:
-        slow.send(b"GET /slow/700 HTTP/1.1\r\nHost: a\r\n\r\n")
+        slow.send(b"GET /slow/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (1500 * FACTOR))
         body.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
         wait_until(lambda: engine.stats()["in_flight"] == 3)
         engine.drain()
@@ -564,7 +565,7 @@ def refuses(port):
     """The engine no longer accepts: the connection stays in the backlog, unanswered."""
     with RawClient(port) as c:
         c.send(HELLO)
-        readable, _, _ = select.select([c.sock], [], [], 0.2)
+        readable, _, _ = select.select([c.sock], [], [], 0.5 * FACTOR)
         return not readable
 
 

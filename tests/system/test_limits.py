@@ -43,10 +43,11 @@ class Hammer:
 
     def __init__(self, server, key, rate):
         self.server, self.key, self.pause = server, key, CLIENTS / rate
-        self.admitted, self.refused = 0, 0
+        self.admitted, self.refused, self.answered = 0, 0, 0
         self.lock = threading.Lock()
 
     def run(self, seconds):
+        """The seconds until the last answer."""
         began = time.monotonic()
         threads = [threading.Thread(target=self._client, args=(began + i * self.pause / CLIENTS, began + seconds))
                    for i in range(CLIENTS)]
@@ -54,7 +55,7 @@ class Hammer:
             t.start()
         for t in threads:
             t.join()
-        return time.monotonic() - began
+        return self.answered - began
 
     def _client(self, at, end):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=15 * FACTOR)
@@ -67,8 +68,10 @@ class Hammer:
             admitted += answer.status in (404, 503)
             refused += answer.status == 429
             at += self.pause
+        answered = time.monotonic()
         connection.close()
         with self.lock:
+            self.answered = max(self.answered, answered)
             self.admitted += admitted
             self.refused += refused
 

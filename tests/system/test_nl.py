@@ -160,8 +160,10 @@ def test_manners_of_the_provider(clean, claude, manner):
     assert ask(clean, fresh("best"))["interpreter"] == "claude"
 
 
-def test_asked_once(clean, claude):
-    words = fresh("best")
+def test_asked_once(clean, claude, redis_server):
+    words, before = fresh("best"), redis_server.keys()
+    assert ask(clean, words)["interpreter"] == "claude"
+    wait_until(lambda: redis_server.keys() > before, 5, "the other worker can find it")
     for variant in (words, words.upper(), f"  {words}?", words.replace(" ", "   ")) * 4:  # both workers, memory and Redis
         assert ask(clean, variant)["interpreter"] == "claude"
     assert len(claude.requests) == 1

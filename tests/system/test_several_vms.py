@@ -62,9 +62,9 @@ def test_lost_notification_is_made_up_for(machine, source, table):
     one, two = machine(source).start(), machine().start()
     succeed(one)
     wait_same([one, two], 1)
-    ended = table.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                       " WHERE datname = current_database() AND application_name = 'patrond follow'")
-    assert ended == [(True,), (True,)]
+    followers = " FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'patrond follow'"
+    wait_until(lambda: table.value("SELECT count(*)" + followers) == 2, 10, "both connected")
+    assert table.rows("SELECT pg_terminate_backend(pid)" + followers) == [(True,), (True,)]
     write(source, shop(220))
     succeed(one)
     wait_same([one, two], 2, timeout=45)

@@ -28,7 +28,8 @@ def database(postgres_server):
 @pytest.fixture
 def served(patrond_factory, database, sample_sales):
     """A server with data and 30 days of history."""
-    instance = patrond_factory(DATABASE_URL=database, REDIS_URL="redis://127.0.0.1:1/0", SYNC_SOURCE=f"csv:{sample_sales(100)}")
+    instance = patrond_factory(DATABASE_URL=database, REDIS_URL="redis://127.0.0.1:1/0", SYNC_SOURCE=f"csv:{sample_sales(100)}",
+                               AS_OF_DATE="2025-01-01")
     state = pathlib.Path(instance.settings["STATE_DIR"])
     state.mkdir(parents=True)
     program = pathlib.Path(os.environ.get("PATROND_BUILD", TOP)) / "tests/unit/slo_history"

@@ -1,4 +1,5 @@
 """The master and its children: deaths, hangs, reloads, stops, and what the operator is told of them."""
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -372,6 +373,23 @@ def test_good_reload_under_load_fails_no_request(server):
     seen = status(p)
     assert seen["master"]["generation"] == 3 and seen["master"]["last_reload"]["ok"] is True
     wait_until(lambda: {w["generation"] for w in workers(p)} == {3}, 10, "only the third generation left")
+
+
+def test_reload_is_over_when_no_worker_of_before_takes_connections(server):
+    """They hear of it late: patronctl waits for them, so that what is asked after it is answered by the new settings."""
+    p = server()
+    before = p.workers()
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    with concurrent.futures.ThreadPoolExecutor(1) as one:
+        reload = one.submit(p.ctl, "reload")
+        p.wait_event("reloaded")
+        with pytest.raises(concurrent.futures.TimeoutError):
+            reload.result(0.5)
+        for pid in before:
+            os.kill(pid, signal.SIGCONT)
+        assert reload.result().returncode == 0
+    gone(before, 5, "the first generation gone")
 
 
 def test_bad_reload_keeps_the_old_configuration(server):
