@@ -13,7 +13,7 @@
 #include "ctl/ctl.h"
 
 #define SPARE_S   15 /* beyond the time the server gives itself */
-#define HANDING_S 5  /* a worker that has not heard by then that it is to go hangs, and takes no connections either */
+#define HANDING_S 5  /* a worker that has not heard by then that it is to go hangs, and takes none either */
 
 enum change_kind {
     CHANGE_RELOAD,
