@@ -252,6 +252,28 @@ size_t fmt_double(char *dst, double v)
     return put_general(dst, v, 17);
 }
 
+/*
+ * Nine digits are within 2^-27 of the value, scaling included; half the distance of two floats is 2^-25 of it or
+ * more. The powers of ten are far inside the range of doubles.
+ */
+size_t fmt_float(char *dst, float v)
+{
+    double magnitude = fabs((double)v);
+    size_t n = 0;
+
+    if (!isfinite(v) || v == 0) {
+        dst[0] = '0';
+        return 1;
+    }
+    int exponent = (int)floor(log10(magnitude)) - 8;
+    double power = pow(10, abs(exponent)), digits = exponent < 0 ? magnitude * power : magnitude / power;
+    if (v < 0)
+        dst[n++] = '-';
+    n += fmt_u64(dst + n, (uint64_t)(digits + 0.5));
+    dst[n++] = 'e';
+    return n + fmt_i64(dst + n, exponent);
+}
+
 double fmt_round(double v, int decimals)
 {
     char text[FMT_MAX + 1];

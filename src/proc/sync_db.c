@@ -219,7 +219,8 @@ enum sync_db_status sync_db_open(struct sync_db *db, const char *url, int timeou
     PQsetNoticeProcessor(db->connection, drop_notice, NULL);
     s = sync_db_exec(db, "setting up the session",
                      "SET application_name = 'patrond sync'; SET search_path = public; SET client_encoding = 'UTF8';"
-                     "SET datestyle = ISO; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0");
+                     "SET datestyle = ISO; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
+                     "SET work_mem = '64MB'");
     /* An engine that lacks the setting ends a stopped statement later, that is all. */
     if (s == SYNC_DB_OK &&
         sync_db_exec(db, "setting up the session", "SET client_connection_check_interval = '1s'") == SYNC_DB_STOPPED)

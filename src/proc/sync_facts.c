@@ -72,8 +72,7 @@ static enum sync_db_status open_cursor(struct refresh *r)
         "'1970-01-01',"
         " coalesce(l.product_id, hashtextextended(l.sku, 0), 0), coalesce(hashtextextended(nullif(l.category, ''), "
         "0), 0),"
-        " coalesce(l.line_item_sales, 0), abs(coalesce(l.line_item_discount, 0)), abs(coalesce(l.line_item_refunds, "
-        "0))"
+        " l.line_item_sales, l.line_item_discount, l.line_item_refunds"
         " FROM combined_sales l WHERE l.customer_id IS NOT NULL AND l.order_date < date '%s' + 1%s",
         clock_format_day(day, r->as_of_day),
         r->all ? " ORDER BY l.customer_id + 0"
@@ -194,18 +193,27 @@ static bool grow(struct refresh *r)
     return true;
 }
 
+/* An amount that is null counts 0. */
+static bool parse_amount(struct str s, int64_t *cents)
+{
+    *cents = 0;
+    return s.len == 0 || str_to_cents(s, cents);
+}
+
 static bool parse_line(const PGresult *rows, int i, int64_t *customer, struct facts_line *l)
 {
-    int64_t day;
+    int64_t day, discount, refunds;
     struct str v[8];
 
     for (int c = 0; c < 8; c++)
         v[c] = (struct str){ PQgetvalue(rows, i, c), (size_t)PQgetlength(rows, i, c) };
     if (!str_to_i64(v[0], customer) || !str_to_i64(v[1], &l->order_id) || !str_to_i64(v[2], &day) ||
-        !str_to_i64(v[3], &l->product) || !str_to_i64(v[4], &l->category) || !str_to_cents(v[5], &l->sales_cents) ||
-        !str_to_cents(v[6], &l->discount_cents) || !str_to_cents(v[7], &l->refunds_cents))
+        !str_to_i64(v[3], &l->product) || !str_to_i64(v[4], &l->category) || !parse_amount(v[5], &l->sales_cents) ||
+        !parse_amount(v[6], &discount) || !parse_amount(v[7], &refunds))
         return false;
     l->day = (int32_t)day;
+    l->discount_cents = llabs(discount);
+    l->refunds_cents = llabs(refunds);
     return true;
 }
 
@@ -283,7 +291,11 @@ static enum sync_db_status compute(struct refresh *r)
         s = end_customer(r);
     if (s == SYNC_DB_OK)
         s = flush_batch(r);
-    return s == SYNC_DB_OK ? sync_db_exec(r->db, "closing the cursor", "CLOSE facts_lines") : s;
+    if (s == SYNC_DB_OK)
+        s = sync_db_exec(r->db, "closing the cursor", "CLOSE facts_lines");
+    return s == SYNC_DB_OK && r->all
+               ? sync_db_exec(r->db, "analyzing customer_facts", "ANALYZE customer_facts (customer_id)")
+               : s;
 }
 
 enum sync_db_status sync_facts_compute(struct sync_db *db, int32_t as_of_day, bool all)

@@ -62,7 +62,7 @@ static bool make_stage(struct load *l)
                             "CREATE TEMP TABLE sync_day (day date PRIMARY KEY) ON COMMIT DROP";
 
     return db(l, sync_db_exec(&run->work, "starting the run's transaction",
-                              "BEGIN; SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '128MB'")) &&
+                              "BEGIN; SET LOCAL maintenance_work_mem = '128MB'")) &&
            db(l, sync_db_exec(&run->work, "making the stage", sql));
 }
 

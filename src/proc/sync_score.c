@@ -51,38 +51,74 @@ static enum sync_db_status decide(struct scoring *s, const char *settings, bool 
     return SYNC_DB_OK;
 }
 
-static enum sync_db_status record_version(struct scoring *s, const char *settings, int64_t run_id)
+/* The lines of all customers in figures: the server counts while the models are fitted. */
+static enum sync_db_status ask_for_lines(struct scoring *s)
 {
-    char day[CLOCK_DAY_SIZE], version[24], run[24];
-    char archetypes[24];
-    const char *values[] = {
-        version, clock_format_day(day, s->as_of_day), run_id ? run : NULL, s->params.version, archetypes, settings
-    };
+    return sync_db_send(
+        s->db, "counting the lines",
+        "WITH lines AS MATERIALIZED (SELECT currency, count(*) AS n, count(*) FILTER (WHERE customer_id IS NULL)"
+        " AS guests FROM combined_sales GROUP BY 1)"
+        " SELECT (SELECT count(*) FROM (SELECT DISTINCT order_id FROM combined_sales) o), coalesce(sum(n), 0),"
+        " coalesce(sum(guests), 0),"
+        " (SELECT currency FROM lines WHERE currency IS NOT NULL ORDER BY n DESC, 1 LIMIT 1) FROM lines");
+}
+
+/* `lines`: the answer. */
+static enum sync_db_status record_version(struct scoring *s, const PGresult *lines, const char *settings,
+                                          int64_t run_id)
+{
+    char day[CLOCK_DAY_SIZE], version[24], run[24], archetypes[24], customers[24];
+    const char *values[] = { version,
+                             clock_format_day(day, s->as_of_day),
+                             run_id ? run : NULL,
+                             s->params.version,
+                             archetypes,
+                             settings,
+                             customers,
+                             PQgetvalue(lines, 0, 0),
+                             PQgetvalue(lines, 0, 1),
+                             PQgetvalue(lines, 0, 2),
+                             PQgetisnull(lines, 0, 3) ? NULL : PQgetvalue(lines, 0, 3) };
 
     snprintf(version, sizeof(version), "%lld", (long long)s->data_version);
     snprintf(run, sizeof(run), "%lld", (long long)run_id);
     snprintf(archetypes, sizeof(archetypes), "%lld", (long long)s->archetypes);
+    snprintf(customers, sizeof(customers), "%zu", s->count);
     enum sync_db_status st = sync_db_query(
         s->db, "recording the data version",
-        "WITH lines AS MATERIALIZED (SELECT currency, count(*) AS n, count(*) FILTER (WHERE customer_id IS NULL)"
-        " AS guests FROM combined_sales GROUP BY 1),"
-        " state AS (UPDATE sync_state SET facts_as_of = $2::date, facts_settings = $6, facts_all = false,"
-        " refit = false, currency ="
-        " (SELECT currency FROM lines WHERE currency IS NOT NULL ORDER BY n DESC, 1 LIMIT 1))"
+        "WITH state AS (UPDATE sync_state SET facts_as_of = $2::date, facts_settings = $6, facts_all = false,"
+        " refit = false, currency = $11)"
         " INSERT INTO data_versions (data_version, as_of, run_id, model_version, archetypes, customers, orders, rows,"
-        " guest_rows) SELECT $1::bigint, $2::date, $3::bigint, $4, $5::bigint,"
-        " (SELECT count(*) FROM customer_facts),"
-        " (SELECT count(*) FROM (SELECT DISTINCT order_id FROM combined_sales) o),"
-        " (SELECT coalesce(sum(n), 0) FROM lines), (SELECT coalesce(sum(guests), 0) FROM lines)",
-        values, 6, NULL);
+        " guest_rows) VALUES ($1::bigint, $2::date, $3::bigint, $4, $5::bigint, $7::bigint, $8::bigint, $9::bigint,"
+        " $10::bigint)",
+        values, 11, NULL);
     if (st != SYNC_DB_OK)
         return st;
     return sync_db_exec(s->db, "clearing customer_dirty", "DELETE FROM customer_dirty; NOTIFY patrond_data");
 }
 
+/* Everything between facts and version; *lines is the caller's to clear. */
+static enum sync_db_status score(struct scoring *s, PGresult **lines)
+{
+    enum sync_db_status st = sync_score_choose_model(s);
+
+    if (st == SYNC_DB_OK)
+        st = sync_score_read(s);
+    if (st == SYNC_DB_OK)
+        st = ask_for_lines(s);
+    if (st == SYNC_DB_OK)
+        st = sync_score_fit(s);
+    if (st == SYNC_DB_OK)
+        st = sync_db_receive(s->db, "counting the lines", lines);
+    if (st == SYNC_DB_OK)
+        st = sync_score_write_fit(s);
+    return st == SYNC_DB_OK ? sync_score_write(s) : st;
+}
+
 static enum sync_db_status refresh(struct scoring *s, int64_t run_id)
 {
     char settings[512];
+    PGresult *lines = NULL;
     bool needed;
 
     describe_settings(s->conf, settings, sizeof(settings));
@@ -95,19 +131,16 @@ static enum sync_db_status refresh(struct scoring *s, int64_t run_id)
     if (st == SYNC_DB_OK)
         st = sync_facts_compute(s->db, s->as_of_day, s->all);
     if (st == SYNC_DB_OK)
-        st = sync_score_choose_model(s);
+        st = score(s, &lines);
     if (st == SYNC_DB_OK)
-        st = sync_score_read(s);
-    if (st == SYNC_DB_OK)
-        st = sync_score_fit(s);
-    if (st == SYNC_DB_OK)
-        st = sync_score_write(s);
-    return st == SYNC_DB_OK ? record_version(s, settings, run_id) : st;
+        st = record_version(s, lines, settings, run_id);
+    PQclear(lines);
+    return st;
 }
 
 static enum sync_db_status in_transaction(struct scoring *s, int64_t run_id)
 {
-    enum sync_db_status st = sync_db_exec(s->db, "starting the scoring", "BEGIN; SET LOCAL work_mem = '64MB'");
+    enum sync_db_status st = sync_db_exec(s->db, "starting the scoring", "BEGIN");
 
     if (st == SYNC_DB_OK)
         st = refresh(s, run_id);

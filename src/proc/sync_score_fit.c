@@ -153,12 +153,14 @@ static enum sync_db_status set_anchors(struct scoring *s)
     return st;
 }
 
-static enum sync_db_status write_model_run(struct scoring *s, const struct train_report *report)
+enum sync_db_status sync_score_write_fit(struct scoring *s)
 {
     const struct model_params *m = &s->params;
     char day[CLOCK_DAY_SIZE], number[24];
     struct buf params, metrics, fits, state;
 
+    if (!s->fit)
+        return SYNC_DB_OK;
     buf_init(&state, 4 * sizeof(*m));
     sync_score_hex(&state, m, sizeof(*m));
     buf_init(&params, 65536);
@@ -166,7 +168,7 @@ static enum sync_db_status write_model_run(struct scoring *s, const struct train
     buf_init(&fits, 65536);
     sync_score_json_params(&params, m);
     sync_score_json_metrics(&metrics, m);
-    sync_score_json_fits(&fits, report);
+    sync_score_json_fits(&fits, &s->report);
     snprintf(number, sizeof(number), "%u", s->fit_number);
     const char *values[] = { m->version,
                              clock_format_day(day, s->as_of_day),
@@ -196,19 +198,16 @@ static enum sync_db_status write_model_run(struct scoring *s, const struct train
 
 enum sync_db_status sync_score_fit(struct scoring *s)
 {
-    struct train_report report = { .steps = 0 };
-
     if (!s->fit)
         return SYNC_DB_OK;
     enum sync_db_status st = sync_db_pulse(s->db, "fitting the models");
     if (st != SYNC_DB_OK)
         return st;
-    train_fit(&s->train, &s->params, clock_mono_ns, &report);
+    train_fit(&s->train, &s->params, clock_mono_ns, &s->report);
     free(s->train_memory);
     s->train_memory = NULL;
     params_version(s->params.version, s->as_of_day, s->fit_number);
-    st = set_anchors(s);
-    return st == SYNC_DB_OK ? write_model_run(s, &report) : st;
+    return set_anchors(s);
 }
 
 void sync_score_log_fit(const struct scoring *s)

@@ -57,6 +57,7 @@ struct scoring {
     bool stored;        /* some of them have a row in customer_scores */
     struct train train; /* with fit: filled while reading */
     void *train_memory;
+    struct train_report report; /* of the fit */
     struct score_past past;
     int64_t archetypes; /* of ARCHETYPE_LEVEL */
 };
@@ -72,8 +73,10 @@ enum sync_db_status sync_score_no_memory(struct scoring *s, const char *what);
 enum sync_db_status sync_score_choose_model(struct scoring *s);
 /* Reads customer_facts in order of customer_id, and their days into s->past and, with s->fit, s->train. */
 enum sync_db_status sync_score_read(struct scoring *s);
-/* With s->fit: fits, estimates the anchors where it is due, and writes model_runs. */
+/* With s->fit: fits, and estimates the anchors where it is due. Asks the server nothing. */
 enum sync_db_status sync_score_fit(struct scoring *s);
+/* With s->fit: writes model_runs. */
+enum sync_db_status sync_score_write_fit(struct scoring *s);
 /* model_trained, once it is committed. */
 void sync_score_log_fit(const struct scoring *s);
 /* Scores all; writes customer_scores and fact_customer_current where something changed, the archetypes, the

@@ -91,20 +91,21 @@ static enum sync_db_status write_rows(struct scoring *s, bool empty)
     const char *values[] = { s->conf->store_id, day };
 
     snprintf(day, sizeof(day), "%d", s->as_of_day);
-    snprintf(sql, sizeof(sql),
-             "INSERT INTO fact_customer_current AS t (customer_id, store_id, archetype_l1_id, archetype_l2_id,"
-             " lifetime_value, total_orders, avg_order_value, days_since_last_purchase, customer_tenure_days,"
-             " churn_risk_score, last_updated, gross_sales, refunds, first_order_date, last_order_date,"
-             " avg_days_between_orders, risk_level, rfm_group, predicted_clv, p_alive, data_version)"
-             " SELECT c.customer_id::text, $1, 'arch_' || lpad(n.archetype_l1::text, 12, '0'),"
-             " 'arch_' || lpad(n.archetype_l2::text, 12, '0'), (c.gross_cents - c.refunds_cents) / 100.0, c.orders,"
-             " (c.gross_cents - c.refunds_cents) / 100.0 / c.orders, $2::int - c.last_day, $2::int - c.first_day,"
-             " n.churn, now(), c.gross_cents / 100.0, c.refunds_cents / 100.0, date '1970-01-01' + c.first_day,"
-             " date '1970-01-01' + c.last_day,"
-             " CASE WHEN c.orders > 1 THEN (c.last_day - c.first_day)::float / (c.orders - 1) END, n.risk_level,"
-             " n.rfm_group, n.predicted_clv, n.p_alive, n.data_version"
-             " FROM %s n JOIN customer_facts c USING (customer_id)%s",
-             s->stored ? "scores_now" : "customer_scores", empty ? "" : or_replace);
+    snprintf(
+        sql, sizeof(sql),
+        "INSERT INTO fact_customer_current AS t (customer_id, store_id, archetype_l1_id, archetype_l2_id,"
+        " lifetime_value, total_orders, avg_order_value, days_since_last_purchase, customer_tenure_days,"
+        " churn_risk_score, last_updated, gross_sales, refunds, first_order_date, last_order_date,"
+        " avg_days_between_orders, risk_level, rfm_group, predicted_clv, p_alive, data_version)"
+        " SELECT c.customer_id::text, $1, 'arch_' || lpad(n.archetype_l1::text, 12, '0'),"
+        " 'arch_' || lpad(n.archetype_l2::text, 12, '0'), (c.gross_cents - c.refunds_cents) / 100::float, c.orders,"
+        " (c.gross_cents - c.refunds_cents) / 100::float / c.orders, $2::int - c.last_day, $2::int - c.first_day,"
+        " n.churn, now(), c.gross_cents * 0.01, c.refunds_cents * 0.01, date '1970-01-01' + c.first_day,"
+        " date '1970-01-01' + c.last_day,"
+        " CASE WHEN c.orders > 1 THEN (c.last_day - c.first_day)::float / (c.orders - 1) END, n.risk_level,"
+        " n.rfm_group, n.predicted_clv, n.p_alive, n.data_version"
+        " FROM %s n JOIN customer_facts c USING (customer_id)%s",
+        s->stored ? "scores_now" : "customer_scores", empty ? "" : or_replace);
     return sync_db_query(s->db, "writing fact_customer_current", sql, values, 2, NULL);
 }
 

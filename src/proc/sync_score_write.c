@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/fmt.h"
 #include "base/hash.h"
 #include "model/rfm.h"
 #include "model/score.h"
@@ -170,22 +171,46 @@ static bool score_one(struct writer *w, const struct scored *c, struct stored *r
     return true;
 }
 
-/* One row of customer_scores in COPY's text format. */
+static void put_i64(struct buf *out, int64_t v, char end)
+{
+    buf_add_i64(out, v);
+    buf_add_char(out, end);
+}
+
+static void put_float(struct buf *out, float v)
+{
+    char text[FMT_MAX];
+
+    buf_add(out, text, fmt_float(text, v));
+    buf_add_char(out, '\t');
+}
+
+static void put_word(struct buf *out, const char *word)
+{
+    buf_add_cstr(out, word);
+    buf_add_char(out, '\t');
+}
+
+/* One row of customer_scores in COPY's text format; by hand, as those of customer_facts. */
 static void put_row(struct writer *w, const struct stored *r, uint64_t digest)
 {
     struct buf *out = &w->batch;
+    const float predictions[] = { r->churn, r->p_alive,       r->expected_orders, r->expected_orders_90,
+                                  r->clv,   r->clv_discounted };
 
-    buf_printf(out, "%lld\t%lld\t%.9g\t%.9g\t%.9g\t%.9g\t%.9g\t%.9g\t%s\t%s\t{", (long long)r->customer_id,
-               (long long)digest, (double)r->churn, (double)r->p_alive, (double)r->expected_orders,
-               (double)r->expected_orders_90, (double)r->clv, (double)r->clv_discounted,
-               population_risk_name((enum population_risk)r->risk), rfm_group_name(r->rfm));
-    for (unsigned axis = 0; axis < AXIS_COUNT; axis++) {
-        if (axis > 0)
-            buf_add_char(out, ',');
-        buf_add_u64(out, r->axes[axis]);
-    }
-    buf_printf(out, "}\t%llu\t%llu\t%lld\n", (unsigned long long)r->archetype_l1, (unsigned long long)r->archetype_l2,
-               (long long)w->s->data_version);
+    put_i64(out, r->customer_id, '\t');
+    put_i64(out, (int64_t)digest, '\t');
+    for (size_t i = 0; i < sizeof(predictions) / sizeof(predictions[0]); i++)
+        put_float(out, predictions[i]);
+    put_word(out, population_risk_name((enum population_risk)r->risk));
+    put_word(out, rfm_group_name(r->rfm));
+    buf_add_char(out, '{');
+    for (unsigned axis = 0; axis < AXIS_COUNT; axis++)
+        put_i64(out, r->axes[axis], axis + 1 < AXIS_COUNT ? ',' : '}');
+    buf_add_char(out, '\t');
+    put_i64(out, (int64_t)r->archetype_l1, '\t');
+    put_i64(out, (int64_t)r->archetype_l2, '\t');
+    put_i64(out, w->s->data_version, '\n');
 }
 
 static enum sync_db_status put_if_changed(struct writer *w, const struct stored *row, uint64_t stored_digest)
@@ -225,7 +250,9 @@ static enum sync_db_status score_all(struct writer *w)
     }
     if (st == SYNC_DB_OK && w->batch.len > 0)
         st = sync_db_copy_put(s->db, what, w->batch.data, w->batch.len);
-    return st == SYNC_DB_OK ? sync_db_copy_end(s->db, what, NULL) : st;
+    if (st == SYNC_DB_OK)
+        st = sync_db_copy_end(s->db, what, NULL);
+    return st == SYNC_DB_OK && !s->stored ? sync_db_exec(s->db, what, "ANALYZE customer_scores (customer_id)") : st;
 }
 
 /* Customers without orders go: with new facts of some alone, they are among these. */

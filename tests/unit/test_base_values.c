@@ -189,6 +189,32 @@ static void doubles_read_back(void **state)
     }
 }
 
+static void floats_read_back(void **state)
+{
+    (void)state;
+    static const float known[] = { 0.25F,          1,     -1, 0.1F, 123456.789F, 9.99999F, 99999.99F, 3.4028235e38F,
+                                   1.1754944e-38F, 1e-45F };
+    char text[FMT_MAX + 1];
+
+    text[fmt_float(text, 0.25F)] = '\0';
+    assert_string_equal(text, "250000000e-9");
+    text[fmt_float(text, -0.0F)] = '\0';
+    assert_string_equal(text, "0");
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        text[fmt_float(text, known[i])] = '\0';
+        assert_true(strtof(text, NULL) == known[i]);
+    }
+    for (int i = 0; i < 200000; i++) {
+        uint32_t bits = (uint32_t)rng_u64();
+        float v;
+        memcpy(&v, &bits, sizeof(v));
+        if (!isfinite(v))
+            continue;
+        text[fmt_float(text, v)] = '\0';
+        assert_true(strtof(text, NULL) == v);
+    }
+}
+
 static void days_are_civil(void **state)
 {
     (void)state;
@@ -434,6 +460,7 @@ int main(void)
         cmocka_unit_test(prints_fixed),
         cmocka_unit_test(rounding_agrees_with_the_reference),
         cmocka_unit_test(doubles_read_back),
+        cmocka_unit_test(floats_read_back),
         cmocka_unit_test(days_are_civil),
         cmocka_unit_test(parses_days_strictly),
         cmocka_unit_test(parses_and_prints_times),
