@@ -1,5 +1,7 @@
 #include "proc/csv.h"
 
+#include <endian.h>
+#include <stdint.h>
 #include <string.h>
 
 enum field_end {
@@ -59,12 +61,35 @@ static enum field_end take_quoted(struct cursor *c, struct csv_record *r, struct
     }
 }
 
+/* A high bit for each byte that is c; above the lowest one there may be others that mean nothing. */
+static uint64_t bytes_equal(uint64_t word, char c)
+{
+    const uint64_t ones = 0x0101010101010101;
+    uint64_t other = word ^ (ones * (unsigned char)c);
+
+    return (other - ones) & ~other & (ones << 7);
+}
+
+/* The first comma or line feed, or the end; eight bytes at a time, because most of a reading is spent here. */
+static const char *find_end(const char *p, const char *end)
+{
+    for (uint64_t word; end - p >= (ptrdiff_t)sizeof(word); p += sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        word = le64toh(word);
+        uint64_t found = bytes_equal(word, ',') | bytes_equal(word, '\n');
+        if (found != 0)
+            return p + __builtin_ctzll(found) / 8;
+    }
+    while (p < end && *p != ',' && *p != '\n')
+        p++;
+    return p;
+}
+
 static enum field_end take_plain(struct cursor *c, struct str *field)
 {
     const char *start = c->p;
 
-    while (c->p < c->end && *c->p != ',' && *c->p != '\n')
-        c->p++;
+    c->p = find_end(c->p, c->end);
     *field = (struct str){ start, (size_t)(c->p - start) };
     if (c->p == c->end)
         return c->last ? FIELD_LINE : FIELD_OPEN;

@@ -106,6 +106,29 @@ static void test_long_record_is_broken(void **state)
     free(data);
 }
 
+/* Fields of every length, of every byte that ends none. */
+static void test_fields_end_where_they_end(void **state)
+{
+    (void)state;
+    char data[3 * 64];
+    struct csv_record r;
+
+    for (int byte = 0; byte < 256; byte++) {
+        if (byte == ',' || byte == '\n' || byte == '\r' || byte == '"')
+            continue;
+        for (size_t n = 0; n < 40; n++) {
+            memset(data, byte, sizeof(data));
+            data[n] = ',';
+            data[2 * n + 1] = '\n';
+            assert_int_equal(csv_parse(&r, data, sizeof(data), false), CSV_RECORD);
+            assert_int_equal(r.field_count, 2);
+            assert_int_equal(r.fields[0].len, n);
+            assert_int_equal(r.fields[1].len, n);
+            assert_int_equal(r.bytes, 2 * n + 2);
+        }
+    }
+}
+
 static void test_many_fields_are_counted(void **state)
 {
     char data[2 * CSV_MAX_FIELDS + 16];
@@ -539,6 +562,7 @@ int main(void)
         cmocka_unit_test(test_records),
         cmocka_unit_test(test_broken_quotes_cost_one_line),
         cmocka_unit_test(test_long_record_is_broken),
+        cmocka_unit_test(test_fields_end_where_they_end),
         cmocka_unit_test(test_many_fields_are_counted),
         cmocka_unit_test_setup_teardown(test_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stray_quote_swallows_nothing, setup, teardown),
