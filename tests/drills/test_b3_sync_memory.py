@@ -80,7 +80,8 @@ def blocked_run(p):
         cursor.execute("LOCK TABLE combined_sales IN EXCLUSIVE MODE")
     try:
         number = p.post("/admin/sync-sales").json()["run_id"]
-        wait_until(lambda: p.get("/admin/sync-status").json()["running"], 5, "a run under way")
+        # its batches are given back by then: what it has it keeps
+        wait_until(lambda: (p.get("/admin/sync-status").json()["running"] or {}).get("phase") == "merging", 5, "a run that merges")
         yield number
     finally:
         connection.close()
