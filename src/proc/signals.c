@@ -67,8 +67,9 @@ bool signals_take(enum signals_flag flag)
 }
 
 /* Default handlers, and SIGPIPE ignored with what operators mean for the master: pkill and `systemctl kill` send it
- * to all of its processes. */
-static void reset_handlers(void)
+ * to all of its processes. Not so those `wanted`: to ignore one for a moment would lose it when it has come already.
+ */
+static void reset_handlers(const sigset_t *wanted)
 {
     static const int ignored[] = { SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU };
     struct sigaction standard = { .sa_handler = SIG_DFL };
@@ -76,24 +77,23 @@ static void reset_handlers(void)
 
     for (int signo = 1; signo < NSIG; signo++)
         sigaction(signo, &standard, NULL); /* fails for KILL and STOP, as it should */
-    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-        sigaction(ignored[i], &ignore, NULL);
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+        if (!sigismember(wanted, ignored[i]))
+            sigaction(ignored[i], &ignore, NULL);
+    }
 }
 
 int signals_child_reset(void)
 {
     static const int read_by_fd[] = { SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP };
-    struct sigaction standard = { .sa_handler = SIG_DFL };
     sigset_t set;
 
-    reset_handlers();
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(read_by_fd) / sizeof(read_by_fd[0]); i++)
+        sigaddset(&set, read_by_fd[i]);
+    reset_handlers(&set);
     for (int i = 0; i < SIGNALS_COUNT; i++)
         flags[i] = 0;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(read_by_fd) / sizeof(read_by_fd[0]); i++) {
-        sigaction(read_by_fd[i], &standard, NULL); /* one that is ignored need not become pending */
-        sigaddset(&set, read_by_fd[i]);
-    }
     sigprocmask(SIG_SETMASK, &set, NULL);
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
@@ -102,8 +102,8 @@ void signals_task_reset(void)
 {
     sigset_t none;
 
-    reset_handlers();
     sigemptyset(&none);
+    reset_handlers(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
