@@ -191,7 +191,7 @@ def table_of_alerts():
     return [line.split("|") for line in rows.splitlines()]
 
 
-def test_every_alert_fires_and_clears(shop_of, record_property):
+def test_every_alert_fires_and_clears(shop_of, descriptors, record_property):
     hook, causes, took = shop_of.webhook, {}, []
     table = table_of_alerts()
     for name, severity, fires, ends in [next(r for r in table if r[0] == "workers"), *[r for r in table if r[0] != "workers"]]:
