@@ -24,8 +24,9 @@ static const struct event events[EVENT_COUNT] = {
     [EVENT_REQUEST_FAILED] = {
         EVENT("request_failed", LOG_LEVEL_ERROR, "32223c8882c7d70a86a70cfea71af022"),
         .meaning = "A request could not be answered as asked, by a fault on this side.",
-        .check = "error_type, and the events of the same correlation_id.",
-        .fix = "See the event that names the cause.",
+        .check = "status_code and error_type, and the events of the same correlation_id. SERVICE_UNAVAILABLE: there are no "
+      "data yet, PostgreSQL is away, or there was too much to do.",
+        .fix = "See the event that names the cause; patronctl doctor.",
     },
     [EVENT_INVALID_API_KEY_ATTEMPTED] = {
         EVENT("invalid_api_key_attempted", LOG_LEVEL_WARNING, "72556f5eb146af8a5a5d4fc36e0175cc"),

@@ -31,20 +31,30 @@ static bool on_probation(const struct master *m)
 static void record(struct master *m, bool ok, const char *why)
 {
     struct scoreboard *sb = m->env.sb;
+    size_t most = sizeof(sb->reload_error.text) - 1;
 
-    sb_text_set(&sb->reload_error, "%s", why);
+    if (strlen(why) > most)
+        sb_text_set(&sb->reload_error, "%.*s...", (int)most - 3, why);
+    else
+        sb_text_set(&sb->reload_error, "%s", why);
     atomic_store(&sb->reload_ok, ok);
     atomic_store(&sb->reload_us, clock_wall_us());
     atomic_fetch_add(&sb->reload_count, 1); /* last: patronctl waits for it */
 }
 
-/* The lines of `problems` as one text. */
-static void join_lines(char *dst, size_t size, struct str problems)
+/* The lines of `problems` as one text; of the file they name its name will do. */
+static void join_lines(char *dst, size_t size, struct str problems, const char *path)
 {
-    str_copy(dst, size, str_trim(problems));
-    for (char *p = dst; *p != '\0'; p++) {
-        if (*p == '\n')
-            *p = p[1] != '\0' ? ';' : '\0';
+    const char *slash = strrchr(path, '/');
+    size_t directory = slash != NULL ? (size_t)(slash - path) + 1 : 0, used = 0;
+    struct str rest = str_trim(problems), line;
+
+    dst[0] = '\0';
+    while (used < size && str_split(&rest, '\n', &line)) {
+        size_t skip = line.len > directory && memcmp(line.p, path, directory) == 0 ? directory : 0;
+
+        used += (size_t)snprintf(dst + used, size - used, "%s%.*s", used > 0 ? "; " : "", (int)(line.len - skip),
+                                 line.p + skip);
     }
 }
 
@@ -68,7 +78,7 @@ static struct conf *load(struct master *m)
     buf_init(&warnings, MAX_TEXT);
     fresh = conf_load(m->conf->path[0] != '\0' ? m->conf->path : NULL, &problems, &warnings);
     if (fresh == NULL) {
-        join_lines(why, sizeof(why), buf_str(&problems));
+        join_lines(why, sizeof(why), buf_str(&problems), m->conf->path);
         fail(m, why);
     }
     buf_free(&problems);

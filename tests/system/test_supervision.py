@@ -396,11 +396,14 @@ def test_bad_reload_keeps_the_old_configuration(server):
     p = server()
     before = p.pids()
     with load(p) as l:
-        p.write_settings(NO_SUCH_SETTING=1)
+        p.write_settings(NO_SUCH_SETTING=1, LOG_LEVEL="LOUD", JSON_LOGS="perhaps", HTTP_MAX_AGE=-1)
         answer = p.ctl("reload")
         l.wait_requests(100)
-    assert answer.returncode == 1 and "NO_SUCH_SETTING" in answer.stderr
-    assert "NO_SUCH_SETTING" in p.wait_event("reload_failed") and not l.failures
+    number = p.file.read_text().splitlines().index("NO_SUCH_SETTING = 1") + 1
+    assert answer.returncode == 1 and f" {p.file.name}:{number}: unknown setting NO_SUCH_SETTING; see patrond.conf(5); " in answer.stderr
+    assert answer.stderr.endswith("...\n")  # there is no room for all
+    line = p.wait_event("reload_failed")
+    assert all(name in line for name in ("NO_SUCH_SETTING", "LOG_LEVEL", "JSON_LOGS", "HTTP_MAX_AGE")) and not l.failures
     assert p.pids() == before
     assert status(p)["master"]["last_reload"]["ok"] is False
     assert "NO_SUCH_SETTING" in p.get("/admin/workers").json()["master"]["last_reload"]["error"]
