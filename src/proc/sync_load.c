@@ -1,5 +1,5 @@
 /*
- * sync_load: batches of the source become COPY text, one COPY a reading.
+ * sync_load: batches of the source become rows of COPY, one COPY a reading.
  *
  * An order is replaced as a whole, so a partial run reads twice: first the
  * lines of the days wanted, then the lines on other days of the orders it found (and of the
@@ -29,7 +29,7 @@ struct load {
     struct source *source;
     struct source_row *rows;
     size_t batch_rows;
-    struct buf text; /* COPY lines not yet sent */
+    struct buf data, scratch; /* rows not yet sent, and what making one needs */
     struct source_range range, others;
     int32_t *days; /* of the range, before its window */
     int64_t *orders;
@@ -98,22 +98,23 @@ static bool begin_copy(struct load *l)
 
     if (l->dry)
         return true;
-    snprintf(sql, sizeof(sql), "COPY %s (%s) FROM STDIN%s", sync_load_stage(l->run), sync_row_columns(),
-             l->run->full_stage ? " (FREEZE)" : "");
+    snprintf(sql, sizeof(sql), "COPY %s (%s) FROM STDIN (FORMAT binary%s)", sync_load_stage(l->run),
+             sync_row_columns(), l->run->full_stage ? ", FREEZE" : "");
+    sync_row_begin(&l->data);
     return db(l, sync_db_copy_begin(&l->run->work, "copying into the stage", sql));
 }
 
-static bool send_text(struct load *l)
+static bool send_data(struct load *l)
 {
     static const char what[] = "copying into the stage";
 
-    if (l->text.failed)
+    if (l->data.failed)
         return sync_run_fail(l->run, SB_REASON_MEMORY, "out of memory while %s; a smaller SYNC_BATCH_ROWS needs less",
                              what);
-    if (l->text.len == 0)
+    if (l->data.len == 0)
         return true;
-    bool sent = db(l, sync_db_copy_put(&l->run->work, what, l->text.data, l->text.len));
-    buf_reset(&l->text);
+    bool sent = db(l, sync_db_copy_put(&l->run->work, what, l->data.data, l->data.len));
+    buf_reset(&l->data);
     return sent;
 }
 
@@ -121,9 +122,8 @@ static bool end_copy(struct load *l)
 {
     if (l->dry)
         return true;
-    if (!send_text(l))
-        return false;
-    return db(l, sync_db_copy_end(&l->run->work, "copying into the stage", NULL));
+    sync_row_end(&l->data);
+    return send_data(l) && db(l, sync_db_copy_end(&l->run->work, "copying into the stage", NULL));
 }
 
 /* Where a bad row was found: "in sales.csv, line 7", or "in order 7" of a source without lines. */
@@ -195,8 +195,8 @@ static bool take_batch(struct load *l, size_t count)
         if (l->dry)
             continue;
         run->state->shown.rows_written++;
-        sync_row_put(&l->text, row);
-        if (l->text.len > BATCH_BYTES / 2 && !send_text(l))
+        sync_row_put(&l->data, &l->scratch, row);
+        if (l->data.len > BATCH_BYTES / 2 && !send_data(l))
             return false;
     }
     run->batches++;
@@ -338,7 +338,8 @@ bool sync_load(struct sync_run *run)
     l.range = (struct source_range){ .start_day = run->start_day,
                                      .end_day = run->end_day,
                                      .row_limit = run->request.row_limit };
-    buf_init(&l.text, 4 * BATCH_BYTES);
+    buf_init(&l.data, 4 * BATCH_BYTES);
+    buf_init(&l.scratch, 4 * BATCH_BYTES);
     buf_init(&l.sample, SYNC_SAMPLE_MAX_BYTES);
     json_writer_init(&l.sample_json, &l.sample);
     json_array_begin(&l.sample_json);
@@ -350,7 +351,8 @@ bool sync_load(struct sync_run *run)
     free(l.rows);
     free(l.days);
     free(l.orders);
-    buf_free(&l.text);
+    buf_free(&l.data);
+    buf_free(&l.scratch);
     buf_free(&l.sample);
     return done;
 }

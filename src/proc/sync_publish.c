@@ -1,6 +1,7 @@
 /*
- * sync_publish: an order is compared as (number of lines, sum of their hashes, amounts), so an unchanged one is never
- * touched. The amounts are those the audit of days compares: what was changed in the table itself has its old hash.
+ * sync_publish: an order is compared as (number of lines, sum of their hashes), so an unchanged one is never touched.
+ * The amounts that the audit of days adds up go into the hash anew: a line that was changed in the table itself has
+ * its old line_hash.
  *
  * A full run that changes much swaps the loaded table in by renaming, where that loses nothing; any other change is
  * made in place. Either way readers see it all at once, with the commit that also moves the watermark.
@@ -37,6 +38,10 @@ static bool exec(struct sync_run *run, const char *what, const char *sql)
     return sync_run_done(run, sync_db_exec(&run->work, what, sql));
 }
 
+#define LINE_HASH                                                                                                    \
+    "line_hash # coalesce(hash_numeric_extended(line_item_sales, 1), 0)"                                             \
+    " # coalesce(hash_numeric_extended(line_item_refunds, 2), 0) # coalesce(hashint8extended(quantity, 3), 0)"
+
 /* sync_change: each order that differs, its lines on both sides. */
 static bool compare(struct sync_run *run)
 {
@@ -45,12 +50,9 @@ static bool compare(struct sync_run *run)
     snprintf(sql, sizeof(sql),
              "ANALYZE %s (order_id, customer_id); CREATE TEMP TABLE sync_change ON COMMIT DROP AS"
              " SELECT order_id, sum(fresh) AS fresh_lines, sum(live) AS live_lines FROM"
-             " (SELECT order_id, 1 AS fresh, 0 AS live, line_hash AS fresh_hash, 0::bigint AS live_hash,"
-             " line_item_sales AS sales, line_item_refunds AS refunds, quantity::bigint FROM %s"
-             " UNION ALL SELECT order_id, 0, 1, 0, line_hash, -line_item_sales, -line_item_refunds, -quantity::bigint"
-             " FROM combined_sales%s) l GROUP BY 1"
-             " HAVING sum(fresh) <> sum(live) OR sum(fresh_hash) <> sum(live_hash)"
-             " OR sum(sales) <> 0 OR sum(refunds) <> 0 OR sum(quantity) <> 0;"
+             " (SELECT order_id, 1 AS fresh, 0 AS live, " LINE_HASH " AS fresh_hash, 0::bigint AS live_hash FROM %s"
+             " UNION ALL SELECT order_id, 0, 1, 0, " LINE_HASH " FROM combined_sales%s) l GROUP BY 1"
+             " HAVING sum(fresh) <> sum(live) OR sum(fresh_hash) <> sum(live_hash);"
              "ANALYZE sync_change",
              sync_load_stage(run), sync_load_stage(run),
              run->everything ? "" : " WHERE order_id IN (SELECT order_id FROM sync_scope)");
