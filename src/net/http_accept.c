@@ -54,12 +54,12 @@ void http_accept_room(struct http_server *s)
     }
 }
 
-/* Closes the longest idle connection but for the newest, which is the one that needs the room. */
-static bool shed_idle(struct http_server *s)
+/* Closes the longest idle connection; not the one that needs the room, which is the newest once it is `taken`. */
+static bool shed_idle(struct http_server *s, bool taken)
 {
     struct http_conn *oldest = TAILQ_FIRST(&s->lists[HTTP_CONN_IDLE]);
 
-    return oldest != NULL && TAILQ_NEXT(oldest, link) != NULL && http_conn_close_idle(oldest);
+    return oldest != NULL && (!taken || TAILQ_NEXT(oldest, link) != NULL) && http_conn_close_idle(oldest);
 }
 
 /* Errors of one connection, which concern nobody else. */
@@ -79,15 +79,15 @@ static bool has_descriptor(const struct http_server *s)
     return fd >= 0 && fd < s->fd_ceiling;
 }
 
-/* May one more be taken? Else the listener rests. After a rest the descriptors are looked at first: one more
- * connection each time would eat up the reserve. */
+/* May one more be taken? Else the listener rests. After a rest there must be a descriptor first: one more connection
+ * each time would eat up the reserve. */
 static bool may_accept(struct http_server *s)
 {
     if (s->hooks.may_accept != NULL && !s->hooks.may_accept(s->connections, s->hooks.arg)) {
         pause_accepting(s, BALANCE_PAUSE_MS);
         return false;
     }
-    if (s->pause_told && s->counts[HTTP_CONN_IDLE] == 0 && !has_descriptor(s)) {
+    if (s->pause_told && !has_descriptor(s) && !shed_idle(s, false)) {
         pause_full(s, HTTP_PAUSE_FDS);
         return false;
     }
@@ -97,12 +97,15 @@ static bool may_accept(struct http_server *s)
     return false;
 }
 
-/* After one more: is there still room, if need be at the expense of an idle one? */
-static bool make_room(struct http_server *s, int fd)
+/*
+ * After one more: is there still room, if need be at the expense of an idle one? That it got a low descriptor says
+ * nothing while another holds a high one: it may be that of an idle one that was closed.
+ */
+static bool make_room(struct http_server *s)
 {
     if (s->connections > s->limits.max_connections)
-        shed_idle(s);
-    if (fd < s->fd_ceiling || shed_idle(s))
+        shed_idle(s, true);
+    if (s->above_ceiling == 0 || has_descriptor(s) || shed_idle(s, true))
         return true;
     pause_full(s, HTTP_PAUSE_FDS);
     return false;
@@ -117,11 +120,11 @@ static bool accept_one(struct http_server *s)
 
     if (fd >= 0) {
         s->pause_told = false;
-        return http_conn_open(s, fd, &peer) && make_room(s, fd);
+        return http_conn_open(s, fd, &peer) && make_room(s);
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK)
         return false;
-    if (concerns_one(errno) || (errno == EMFILE && shed_idle(s)))
+    if (concerns_one(errno) || (errno == EMFILE && shed_idle(s, false)))
         return true;
     pause_full(s, HTTP_PAUSE_FDS);
     return false;

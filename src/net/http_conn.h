@@ -120,7 +120,8 @@ struct http_server {
     struct http_server_hooks hooks;
 
     int listen_fd;
-    int fd_ceiling; /* descriptors from here on are left to the rest of the process */
+    int fd_ceiling;         /* descriptors from here on are left to the rest of the process */
+    unsigned above_ceiling; /* connections that have such a one all the same */
     struct event accept_event;
     struct loop_timer *accept_timer, *janitor;
     bool accepting, pause_told, draining, drain_told, freed;

@@ -57,6 +57,7 @@ bool http_conn_open(struct http_server *s, int fd, const struct sockaddr_storage
     TAILQ_INSERT_TAIL(&s->lists[HTTP_CONN_IDLE], c, link);
     s->counts[HTTP_CONN_IDLE]++;
     s->connections++;
+    s->above_ceiling += fd >= s->fd_ceiling;
     s->accepted++;
     return true;
 }
@@ -76,6 +77,7 @@ void http_conn_close(struct http_conn *c, enum http_end end)
     TAILQ_REMOVE(&s->lists[c->listed], c, link);
     s->counts[c->listed]--;
     s->connections--;
+    s->above_ceiling -= fd >= s->fd_ceiling;
     event_del(&c->event);
     close(fd);
     http_conn_discard(c);

@@ -101,9 +101,10 @@ def test_descriptors_exhausted(patrond_factory, record_property):
     assert p.ctl("reload").returncode == 0  # its workers are born with that limit
     wait_until(lambda: len(p.workers()) == 2, 10, "the new workers alone")
     with contextlib.ExitStack() as stack:
-        held = fill(stack, p, 300)  # the kernel takes those for which there is no room
-        for s in held:
-            s.sendall(LIVE)
+        held = []
+        for _ in range(300):  # the kernel takes those for which there is no room
+            held += fill(stack, p, 1)
+            held[-1].sendall(LIVE)  # at once, or it could have to make room for another
         lines = wait_until(lambda: len(p.events("listener_paused")) >= 2 and p.events("listener_paused"), 10, "both workers paused")
         spent, highest, began = cpu_seconds(p.workers()), highest_descriptor(p), time.monotonic()
         wait_until(lambda: time.monotonic() > began + 1, 5, "a second")

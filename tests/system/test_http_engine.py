@@ -483,11 +483,12 @@ def test_out_of_descriptors(start):
 
 
 def test_idle_connections_make_room(start):
+    """One goes for each that comes: the reserve is not theirs, however many come."""
     engine = start(fd_limit=70)
     clients = [engine.client() for _ in range(200)]
     for c in clients[-20:]:
         assert c.get("/hello").body == b"hello"
-    assert engine.stats()["connections"] < 70
+    assert engine.stats()["connections"] < 70 - 8 and max(engine.descriptors()) < 70 - 8
     for c in clients:
         c.close()
 
