@@ -61,7 +61,7 @@ static const struct {
     [HEALTH_CACHE] = { "Redis", "The same answers, some of them slower." },
     [HEALTH_SOURCE] = { "Sales source", "No new sales arrive; what is there is served." },
     [HEALTH_AI] = { "Claude", "Questions are answered by rules." },
-    [HEALTH_SYNC] = { "Sync", "The data are those of the last sync that succeeded." },
+    [HEALTH_SYNC] = { "Sync", "No newer data arrive until a sync succeeds." },
 };
 
 static const char *error_words(enum sb_error e)

@@ -163,7 +163,7 @@ static void print_line(const struct verify *v, const struct verify_line *l)
     char day[CLOCK_DAY_SIZE], sales[FMT_MAX], refunds[FMT_MAX];
     bool differs = line_differs(v, l);
 
-    printf("%c %s  %-20lld  %-32s %8lld %14s %12s%s\n", differs ? '!' : ' ', say_day(day, l->day),
+    printf("%c %s  %-13lld  %-16s %8lld %11s %11s%s\n", differs ? '!' : ' ', say_day(day, l->day),
            (long long)l->order_id, l->sku, (long long)l->quantity, say_money(sales, l->sales_cents),
            say_money(refunds, l->refunds_cents),
            !differs       ? ""
@@ -177,7 +177,7 @@ static void print_lines(const struct verify *v)
 
     if (v->line_count == 0)
         return;
-    printf("\n  %-10s  %-20s  %-32s %8s %14s %12s\n", "day", "order_id", "sku", "quantity", "sales", "refunds");
+    printf("\n  %-10s  %-13s  %-16s %8s %11s %11s\n", "day", "order_id", "sku", "quantity", "sales", "refunds");
     for (size_t i = 0; i < v->line_count; i++)
         if (line_differs(v, &v->lines[i]) || equal++ < LINES_MOST)
             print_line(v, &v->lines[i]);
