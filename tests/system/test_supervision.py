@@ -257,7 +257,7 @@ def test_signals_for_the_master_do_no_harm_to_its_children(server):
     with load(p, clients=4) as l:
         l.wait_requests(50)
         for pid in before:
-            ignored = re.search(r"^SigIgn:\s*(\w+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M).group(1)
+            ignored = re.search(r"^SigIgn:\s*(\w+)", open(f"/proc/{pid}/status", encoding="ascii").read(), re.M).group(1)
             assert all(int(ignored, 16) & 1 << s - 1 for s in masters), (before[pid], ignored)
             for number in masters:
                 os.kill(pid, number)
