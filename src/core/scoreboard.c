@@ -139,11 +139,13 @@ uint64_t scoreboard_sum(const struct scoreboard *sb, unsigned counter)
 
 void sb_text_set(struct sb_text *t, const char *fmt, ...)
 {
+    static const char cut[] = "...";
     _Alignas(4) char text[sizeof(t->text)] = "";
     va_list ap;
 
     va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    if (vsnprintf(text, sizeof(text), fmt, ap) >= (int)sizeof(text))
+        memcpy(text + sizeof(text) - sizeof(cut), cut, sizeof(cut));
     va_end(ap);
     seqlock_write_begin(&t->seq);
     seqlock_copy_in(t->text, text, sizeof(text));

@@ -311,6 +311,7 @@ void scoreboard_release_other(struct sb_slot *slot);
 void scoreboard_sum_range(const struct scoreboard *sb, unsigned first, unsigned n, uint64_t *sums);
 uint64_t scoreboard_sum(const struct scoreboard *sb, unsigned counter);
 
+/* What does not fit ends in "...". */
 void sb_text_set(struct sb_text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A printable, terminated copy; false when the writer never held still (dst is then ""). */
 bool sb_text_get(const struct sb_text *t, char dst[SB_TEXT]);

@@ -31,12 +31,8 @@ static bool on_probation(const struct master *m)
 static void record(struct master *m, bool ok, const char *why)
 {
     struct scoreboard *sb = m->env.sb;
-    size_t most = sizeof(sb->reload_error.text) - 1;
 
-    if (strlen(why) > most)
-        sb_text_set(&sb->reload_error, "%.*s...", (int)most - 3, why);
-    else
-        sb_text_set(&sb->reload_error, "%s", why);
+    sb_text_set(&sb->reload_error, "%s", why);
     atomic_store(&sb->reload_ok, ok);
     atomic_store(&sb->reload_us, clock_wall_us());
     atomic_fetch_add(&sb->reload_count, 1); /* last: patronctl waits for it */

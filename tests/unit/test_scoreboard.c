@@ -302,6 +302,10 @@ static void texts_are_printable(void **state)
     sb_text_set(&sb->listen, "%s", longer);
     assert_true(sb_text_get(&sb->listen, text));
     assert_int_equal(strlen(text), SB_TEXT - 5);
+    assert_string_equal(text + SB_TEXT - 10, "yy...");
+    sb_text_set(&sb->listen, "%.*s", SB_TEXT - 5, longer);
+    assert_true(sb_text_get(&sb->listen, text));
+    assert_string_equal(text + SB_TEXT - 10, "yyyyy");
 }
 
 /* A writer killed in mid-write leaves the text unreadable; the next write mends it. */
