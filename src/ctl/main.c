@@ -143,6 +143,14 @@ static int run(const struct ctl_command *command, const char *path, const char *
     return status;
 }
 
+/* What was lost on its way to stdout is no success: a key goes there, once. */
+static int finish(int status)
+{
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == CTL_OK)
+        return ctl_fail(CTL_FAILED, "cannot write the answer: %s", strerror(errno));
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = { { "help", no_argument, NULL, 'h' },
@@ -157,9 +165,11 @@ int main(int argc, char **argv)
     (void)service_of(NULL, &service);
     while ((option = getopt_long(argc, argv, "+c:i:hV", options, NULL)) != -1) {
         if (option == 'h')
-            return usage(stdout, CTL_OK);
-        if (option == 'V')
-            return puts("patronctl " PACKAGE_VERSION) >= 0 ? CTL_OK : CTL_FAILED;
+            return finish(usage(stdout, CTL_OK));
+        if (option == 'V') {
+            puts("patronctl " PACKAGE_VERSION);
+            return finish(CTL_OK);
+        }
         if (option != 'c' && option != 'i')
             return usage(stderr, CTL_USAGE);
         if (chosen != 0 && chosen != option)
@@ -180,10 +190,10 @@ int main(int argc, char **argv)
         return usage(stderr, CTL_USAGE);
     }
     if (asks_for_help(argc - optind, argv + optind))
-        return help(command);
+        return finish(help(command));
     log_init("patronctl", LOG_LEVEL_WARNING, false);
     metrics_init(NULL, 0);
     if (is_service && !service_enter(&service))
         return ctl_fail(CTL_FAILED, "out of memory");
-    return run(command, path, service.unit, argc - optind, argv + optind);
+    return finish(run(command, path, service.unit, argc - optind, argv + optind));
 }

@@ -147,6 +147,9 @@ def test_usage(patrond_factory):
         assert re.match(rf"patronctl: --xml is not expected here.*\nusage: patronctl {command}", wrong.stderr), wrong
         overview += told.stdout
     assert max(map(len, overview.splitlines())) <= 80
+    with open("/dev/full", "w", encoding="ascii") as full:
+        lost = subprocess.run([os.environ.get("PATRONCTL_BIN", "./patronctl"), "-h"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert lost.returncode == 1 and "cannot write the answer: No space left" in lost.stderr
     assert p.ctl("keys", "create", "--help").stdout == p.ctl("keys", "--help").stdout
     for arguments, why in [(["sync", "--start", "2025-13-01"], "--start cannot be 2025-13-01"), (["sync", "--limit"], "--limit needs a value"),
                            (["keys", "rotate"], "rotate needs an ID"), (["incident", "--since", "soon"], "--since cannot be soon"),
