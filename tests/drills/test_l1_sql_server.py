@@ -13,6 +13,7 @@ import pytest
 from lib.drill import component, elapsed, field, health, reads, seen, wait_component
 from lib.patrond import serving
 from lib.sales import Table
+from lib.servers import NO_HOST
 from lib.tds import PAGE, SqlServer
 from lib.wait import FACTOR
 
@@ -80,14 +81,14 @@ FATAL = {  # number or name: what is done, reason and words of sync_failed, seco
     "18456": ("source_auth", "Login failed for user 'reader': check AZURE_SQL_USERNAME and AZURE_SQL_PASSWORD", 2),
     "40615": ("source_connect", "firewall: .* does not let 203.0.113.7 in", 2),
     "4060": ("source_connect", "there is no database sales .* check AZURE_SQL_DATABASE", 5 * STALL_S),
-    "name not resolved": ("source_connect", "the name of no-such-host.invalid:\\d+ is not known; check AZURE_SQL_SERVER", 15),  # the resolver's time
+    "name not resolved": ("source_connect", f"the name of {NO_HOST}:\\d+ is not known; check AZURE_SQL_SERVER", 5),
     "TLS refused": ("source_connect", "TLS refused: .*AZURE_SQL_CA_FILE", 3 * STALL_S),
 }
 
 
 def break_by(p, source, kind):
     if kind == "name not resolved":
-        reconfigure(p, AZURE_SQL_SERVER="no-such-host.invalid")
+        reconfigure(p, AZURE_SQL_SERVER=NO_HOST)
     elif kind == "TLS refused":
         source.set(certificate="untrusted")
     elif kind == "18456":

@@ -15,6 +15,9 @@ import psycopg2
 from lib.wait import free_port, wait_until
 
 
+NO_HOST = "x" * 64 + ".invalid"  # no label is that long: the resolver knows without asking anybody, who might not answer
+
+
 def postgres_bin():
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda p: int(p.split("/")[4]))
     if not found:

@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from lib.sales import line, shop
+from lib.servers import NO_HOST
 from lib.tds import PAGE, SqlServer
 from lib.wait import FACTOR, wait_until
 
@@ -335,7 +336,7 @@ def test_what_the_check_says(source, unstarted):
         status, text = check(patrond)
         assert status == 1 and words.format(port=source.port) in text and f"({kind})" in text, text
         source.clear()
-    for changes, words in (({"AZURE_SQL_SERVER": "no-such-host.invalid"}, "name of no-such-host.invalid:"),
+    for changes, words in (({"AZURE_SQL_SERVER": NO_HOST}, f"name of {NO_HOST}:"),
                            ({"AZURE_SQL_SERVER": "tcp:localhost,1"}, "localhost:1 is not reachable"),
                            ({"AZURE_SQL_SERVER": "a]b"}, "AZURE_SQL_SERVER"),
                            ({"AZURE_SQL_SERVER": "localhost", "AZURE_SQL_DATABASE": "other"}, "no database other"),
