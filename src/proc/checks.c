@@ -70,7 +70,8 @@ static void check_source_run(const struct check_env *env, struct check_result *r
     }
     (void)snprintf(r->target, sizeof(r->target), "%s", ops->name);
     if (ops->check(&source_env, &err))
-        check_up(r, "the source %s can be read", ops->name);
+        check_up(r, "%s can be read",
+                 ops == &source_csv_ops ? env->conf->sync_source + strlen("csv:") : env->conf->azure_sql_server);
     else
         check_down(r, source_error_class(&err), "%s", err.text);
 }

@@ -330,7 +330,7 @@ LOGIN_ERRORS = [
 def test_what_the_check_says(source, unstarted):
     patrond = unstarted(source)
     status, text = check(patrond)
-    assert status == 0 and "can be read" in text, text
+    assert status == 0 and "sqlserver: localhost" in text and "can be read" in text, text
     for number, words, kind in LOGIN_ERRORS:
         source.fault("error", at="login", number=number)
         status, text = check(patrond)
