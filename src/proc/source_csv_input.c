@@ -187,28 +187,36 @@ static bool unchanged(const struct csv_input *in)
            now.st_mtim.tv_sec == in->opened.st_mtim.tv_sec && now.st_mtim.tv_nsec == in->opened.st_mtim.tv_nsec;
 }
 
-/* Refills `in`; false on an error. At the end of the file in_end is set. */
-static bool fill(struct csv_input *in, struct source_error *err)
+/* Bytes of the open file; 0 at its end, which sets in_end; -1: *err. */
+static ssize_t read_file(struct csv_input *in, void *dst, size_t size, struct source_error *err)
 {
     ssize_t n;
 
     do
-        n = read(in->fd, in->in, sizeof(in->in));
+        n = read(in->fd, dst, size);
     while (n < 0 && errno == EINTR);
     if (n < 0) {
         set_error(err, reason_of(errno), "cannot read", csv_input_name(in), strerror(errno));
-        return false;
+        return -1;
     }
     if (n == 0 && !unchanged(in)) {
         set_error(err, SB_REASON_SOURCE_QUERY, "cannot use", csv_input_name(in),
                   "it changed while it was read; write it under another name and rename it");
-        return false;
+        return -1;
     }
-    in->in_pos = 0;
-    in->in_len = (size_t)n;
     in->in_end = n == 0;
     in->taken_bytes += (uint64_t)n;
-    return true;
+    return n;
+}
+
+/* Refills `in`; false on an error. */
+static bool fill(struct csv_input *in, struct source_error *err)
+{
+    ssize_t n = read_file(in, in->in, sizeof(in->in), err);
+
+    in->in_pos = 0;
+    in->in_len = n > 0 ? (size_t)n : 0;
+    return n >= 0;
 }
 
 static bool begin_gzip(struct csv_input *in, struct source_error *err)
@@ -243,11 +251,13 @@ bool csv_input_next_file(struct csv_input *in, struct source_error *err)
     return true;
 }
 
+/* First what was read to see whether it is compressed. */
 static ssize_t read_plain(struct csv_input *in, char *dst, size_t size, struct source_error *err)
 {
-    if (in->in_pos == in->in_len && !in->in_end && !fill(in, err))
-        return -1;
     size_t n = in->in_len - in->in_pos;
+
+    if (n == 0)
+        return in->in_end ? 0 : read_file(in, dst, size, err);
     if (n > size)
         n = size;
     memcpy(dst, in->in + in->in_pos, n);

@@ -291,11 +291,7 @@ static enum sync_db_status compute(struct refresh *r)
         s = end_customer(r);
     if (s == SYNC_DB_OK)
         s = flush_batch(r);
-    if (s == SYNC_DB_OK)
-        s = sync_db_exec(r->db, "closing the cursor", "CLOSE facts_lines");
-    return s == SYNC_DB_OK && r->all
-               ? sync_db_exec(r->db, "analyzing customer_facts", "ANALYZE customer_facts (customer_id)")
-               : s;
+    return s == SYNC_DB_OK ? sync_db_exec(r->db, "closing the cursor", "CLOSE facts_lines") : s;
 }
 
 enum sync_db_status sync_facts_compute(struct sync_db *db, int32_t as_of_day, bool all)
@@ -306,6 +302,9 @@ enum sync_db_status sync_facts_compute(struct sync_db *db, int32_t as_of_day, bo
     enum sync_db_status s = all ? SYNC_DB_OK : mark_moved_windows(&r);
     if (s == SYNC_DB_OK)
         s = compute(&r);
+    /* All are in the order of their key: once the planner knows, reading them needs no sorting. */
+    if (s == SYNC_DB_OK && all)
+        s = sync_db_exec(db, "analyzing customer_facts", "ANALYZE (SKIP_LOCKED) customer_facts (customer_id)");
     free(r.lines);
     free(r.days);
     buf_free(&r.batch);

@@ -252,7 +252,9 @@ static enum sync_db_status score_all(struct writer *w)
         st = sync_db_copy_put(s->db, what, w->batch.data, w->batch.len);
     if (st == SYNC_DB_OK)
         st = sync_db_copy_end(s->db, what, NULL);
-    return st == SYNC_DB_OK && !s->stored ? sync_db_exec(s->db, what, "ANALYZE customer_scores (customer_id)") : st;
+    if (st == SYNC_DB_OK && !s->stored) /* as in sync_facts_compute */
+        st = sync_db_exec(s->db, what, "ANALYZE (SKIP_LOCKED) customer_scores (customer_id)");
+    return st;
 }
 
 /* Customers without orders go: with new facts of some alone, they are among these. */
