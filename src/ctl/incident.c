@@ -240,7 +240,7 @@ static void write_components(const struct incident *i, struct buf *out)
         buf_add_cstr(out, c->bad ? ", still so at the end of the window\n" : "\n");
     }
     if (none)
-        buf_add_cstr(out, "- no component changed its state\n");
+        buf_add_cstr(out, i->events > 0 ? "- no component changed its state\n" : "- unknown\n");
 }
 
 static void write_timeline(const struct incident *i, struct buf *out)

@@ -180,6 +180,7 @@ static void nothing_is_known(void **state)
     incident_write(&i, NULL, "patrond.service", "vm1", &out);
     has(buf_cstr(&out), "- The journal has no event of this unit in the window.\n");
     has(buf_cstr(&out), "- the service levels could not be read\n");
+    has(buf_cstr(&out), "## Affected services\n\n- unknown\n");
     buf_reset(&out);
     incident_write_json(&i, NULL, "patrond.service", "vm1", &out);
     has(buf_cstr(&out), ",\"levels\":null,\"events\":{},");
