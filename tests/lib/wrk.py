@@ -2,7 +2,7 @@
 import re
 import subprocess
 
-from lib.wait import FACTOR
+from lib.wait import FACTOR, wait_until
 
 
 class Wrk:
@@ -13,10 +13,16 @@ class Wrk:
         fields = [a for name, value in (headers or {}).items() for a in ("-H", f"{name}: {value}")]
         self.command = [*through, "wrk", "-t1", f"-c{connections}", f"-d{round(seconds * FACTOR)}", "--timeout", "15", *fields,
                         f"http://127.0.0.1:{patrond.port}{path}"]
+        self.patrond, self.connections, self.through = patrond, connections, through
         self.requests = self.failed = self.lost = None
+
+    def _connected(self):
+        return self.patrond.get("/admin/workers").json()["totals"]["connections"] > self.connections  # and that of the question
 
     def __enter__(self):
         self._process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        if not self.through:
+            wait_until(self._connected, 10, f"{self.connections} connections of wrk")
         return self
 
     def __exit__(self, *exc):
