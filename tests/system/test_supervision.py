@@ -592,23 +592,23 @@ def test_health_board_follows_the_database(patrond_factory, own_postgres):
 
     def state():
         return status(p)["checks"]["database"]
-    wait_until(lambda: state()["state"] == "up", 5, "database up")
+    wait_until(lambda: state()["state"] == "up", 10, "database up")
     own_postgres.kill()
     line = p.wait_event("db_connection_failed", timeout=10)
     assert "Database connection failed" in line
     wait_until(lambda: state()["state"] == "down", 10, "database down")
-    wait_until(lambda: state()["error"] == "refused", 5, "nobody there")  # a connection that was under way was cut
+    wait_until(lambda: state()["error"] == "refused", 10, "nobody there")  # a connection that was under way was cut
     assert p.ctl("check", "postgres").returncode == 1
     own_postgres.start()
     p.wait_event("db_recovered", timeout=10)
-    wait_until(lambda: state()["state"] == "up", 2, "database up again")
+    wait_until(lambda: state()["state"] == "up", 10, "database up again")
     assert p.ctl("check", "postgres").returncode == 0
     assert len(p.events("db_connection_failed")) == 1, "whoever noticed it first has told"
 
 
 def test_frozen_database_does_not_hold_the_probe(patrond_factory, own_postgres):
     p = patrond_factory(DATABASE_URL=own_postgres.create_database()).start()
-    wait_until(lambda: status(p)["checks"]["database"]["state"] == "up", 5, "database up")
+    wait_until(lambda: status(p)["checks"]["database"]["state"] == "up", 10, "database up")
     for pid in [own_postgres.pid()]:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -635,7 +635,7 @@ def test_password_with_a_sign_of_the_url_is_not_quoted(patrond_factory, place):
 
 def test_health_board_follows_redis(patrond_factory, own_redis):
     p = patrond_factory(DATABASE_URL="postgresql://x@127.0.0.1:1/z", REDIS_URL=own_redis.url()).start()
-    wait_until(lambda: status(p)["checks"]["cache"]["state"] == "up", 5, "cache up")
+    wait_until(lambda: status(p)["checks"]["cache"]["state"] == "up", 10, "cache up")
     own_redis.kill()
     p.wait_event("cache_down", timeout=10)
     assert p.ctl("check", "redis").returncode == 1
@@ -646,13 +646,13 @@ def test_health_board_follows_redis(patrond_factory, own_redis):
     assert found["self"]["state"] == "up" and found["self"]["latency_ms"] >= 0 and found["self"]["error"] is None
     assert found["source"] == {**dict.fromkeys(found["source"]), "name": "source", "state": "not_configured"}
     own_redis.start()
-    p.wait_event("cache_up", timeout=5)
+    p.wait_event("cache_up", timeout=10)
     assert p.ctl("check", "redis").returncode == 0
 
 
 def test_own_socket_is_checked(server):
     p = server()
-    wait_until(lambda: status(p)["checks"]["api"]["state"] == "up", 5, "own check good")
+    wait_until(lambda: status(p)["checks"]["api"]["state"] == "up", 10, "own check good")
     answer = p.ctl("check", "self")
     assert answer.returncode == 0 and "a worker answers" in answer.stdout
 
