@@ -319,15 +319,21 @@ def test_too_many_connections(client, small_server):
     assert len(c.events("db_connection_failed")) == 1 and len(c.events("db_recovered")) == 1
 
 
+def open_connections(client, count):
+    """So many statements at a time, and as many connections that wait for the next ones."""
+    orders = [client.send("one sleep 0.5") for _ in range(count)]
+    assert all(client.answer(o)["ok"] == 1 for o in orders)
+    assert client.stat()["open"] == count
+
+
 def test_slots_are_left_to_others(client, small_server):
     """With no slot left the pool gives back what it does not need, and keeps none of it for having tried."""
     c = client(small_server.url(), DB_STATEMENT_TIMEOUT=10)
-    long = [c.send("one sleep 2") for _ in range(3)]
-    wait_until(lambda: c.stat()["busy"] == 3, 5, "three busy connections")
+    open_connections(c, 2)
     with all_slots_taken(small_server):
-        long.append(c.send("one sleep 1"))
-        wait_until(lambda: c.events("db_connection_failed"), 5, "no slot for a fourth")
-        assert all(c.answer(o)["ok"] == 1 for o in long)
+        orders = [c.send(f"one sleep {s}") for s in (2, 0.5, 0.1)]
+        wait_until(lambda: c.events("db_connection_failed"), 5, "no slot for a third")
+        assert all(c.answer(o)["ok"] == 1 for o in orders)
         wait_until(lambda: c.events("db_recovered"), 10, "a slot found free")
         wait_until(lambda: c.stat()["open"] == 1, 5, "a single connection")
 
@@ -335,13 +341,10 @@ def test_slots_are_left_to_others(client, small_server):
 def test_other_workers_give_back_too(client, small_server):
     """The one that meets the full server has nothing to spare."""
     c, other = client(small_server.url()), client(small_server.url())
-    long = [other.send("one sleep 1") for _ in range(3)]
-    wait_until(lambda: other.stat()["busy"] == 3, 5, "three busy connections")
-    assert all(other.answer(o)["ok"] == 1 for o in long)
-    long = [c.send("one sleep 2")]
-    wait_until(lambda: c.stat()["busy"] == 1, 5, "a busy connection")
+    open_connections(other, 3)
+    open_connections(c, 1)
     with all_slots_taken(small_server):
-        long.append(c.send("one sleep 0.1"))
+        long = [c.send("one sleep 1"), c.send("one sleep 0.1")]
         wait_until(lambda: c.events("db_connection_failed"), 5, "no slot for a second")
         wait_until(lambda: other.stat()["open"] == 1, 5, "a single connection")
         assert all(c.answer(o)["ok"] == 1 for o in long)
