@@ -25,7 +25,8 @@ size_t fmt_fixed(char *dst, double v, int decimals);
 size_t fmt_cents_text(char *dst, int64_t cents);
 /* Shortest text of 15, 16 or 17 digits that reads back as the same double; whole numbers have no point. */
 size_t fmt_double(char *dst, double v);
-/* A text of nine digits that reads back as the same float, with an exponent: 0.25 -> "250000000e-9". */
+/* A text of nine digits that reads back as the same float, with an exponent: 0.25 -> "250000000e-9"; what is not
+ * finite is 0. */
 size_t fmt_float(char *dst, float v);
 /* The double nearest to v with so many decimals, half to even (for comparing with what was printed). */
 double fmt_round(double v, int decimals);

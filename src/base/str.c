@@ -101,7 +101,7 @@ bool str_eq_secret(struct str a, struct str b)
     return difference == 0;
 }
 
-static int hex_value(char c)
+int str_hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -109,25 +109,36 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+int str_take_percent(struct str *s)
+{
+    size_t taken = s->p[0] == '%' ? 3 : 1;
+    int high = 0, low = (uint8_t)s->p[0];
+
+    if (s->len < taken)
+        return -1;
+    if (taken == 3) {
+        high = str_hex_value(s->p[1]);
+        low = str_hex_value(s->p[2]);
+    }
+    if (high < 0 || low < 0)
+        return -1;
+    *s = (struct str){ s->p + taken, s->len - taken };
+    return high << 4 | low;
+}
+
 bool str_percent_decode(char *dst, size_t size, struct str s)
 {
     size_t len = 0;
 
-    if (size == 0)
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        int byte = (unsigned char)s.p[i];
+    while (s.len > 0) {
+        int byte = str_take_percent(&s);
 
-        if (byte == '%') {
-            int high = s.len - i > 2 ? hex_value(s.p[i + 1]) : -1, low = high >= 0 ? hex_value(s.p[i + 2]) : -1;
-
-            byte = low >= 0 ? high << 4 | low : 0;
-            i += 2;
-        }
-        if (byte == 0 || len + 1 >= size)
+        if (byte <= 0 || len + 1 >= size)
             return false;
         dst[len++] = (char)byte;
     }
+    if (len >= size)
+        return false;
     dst[len] = '\0';
     return true;
 }

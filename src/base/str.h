@@ -45,6 +45,10 @@ bool str_to_bool(struct str s, bool *out);     /* true/false yes/no on/off 1/0, 
  * > 9.2e16. */
 bool str_to_cents(struct str s, int64_t *out);
 
+/* 0 to 15; -1: no hexadecimal digit. */
+int str_hex_value(char c);
+/* The next byte of *s, 0 to 255, which it takes off, %XX decoded; -1 on a bad escape. s must not be empty. */
+int str_take_percent(struct str *s);
 /* %XX in bytes, and a NUL at the end; false on a bad escape, a NUL inside (%00), or a dst too small. */
 bool str_percent_decode(char *dst, size_t size, struct str s);
 /* hex must hold 2*n+1 bytes. */

@@ -8,6 +8,7 @@
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -62,7 +63,9 @@ unsigned ctl_processes(const struct scoreboard *sb, const struct sb_slot *used[S
 void ctl_print_processes(const struct scoreboard *sb);
 /* Prints what `write` composes, and a newline; CTL_OK, or CTL_FAILED after saying why. */
 int ctl_print_json(const struct ctl *ctl, void (*write)(const struct ctl *ctl, struct buf *out));
-/* Says on stderr what went wrong ("patronctl: …") and answers `status`. */
+/* Says it on stderr, behind "patronctl: ". */
+void ctl_say(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+/* Says on stderr what went wrong and answers `status`. */
 int ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int ctl_columns(void); /* of the terminal that stdout is; 0: it is none, and a line may be as long as it wants */
 /* The rest of a line that has `indent` columns already, in lines of at most `columns` (0: however long), each further

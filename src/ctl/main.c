@@ -83,11 +83,9 @@ int ctl_usage(const char *command, const char *fmt, ...)
 {
     va_list ap;
 
-    fputs("patronctl: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    ctl_say(fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
     describe(stderr, find(command));
     return CTL_USAGE;
 }

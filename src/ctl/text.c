@@ -9,15 +9,20 @@
 
 #include "ctl/ctl.h"
 
+void ctl_say(const char *fmt, va_list ap)
+{
+    fputs("patronctl: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+}
+
 int ctl_fail(int status, const char *fmt, ...)
 {
     va_list ap;
 
-    fputs("patronctl: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    ctl_say(fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
     return status;
 }
 

@@ -33,14 +33,6 @@ void http_chunked_init(struct http_chunked *c)
     *c = (struct http_chunked){ .state = CHUNK_SIZE };
 }
 
-static int hex_value(char ch)
-{
-    if (ch >= '0' && ch <= '9')
-        return ch - '0';
-    ch |= 0x20;
-    return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
-}
-
 static bool is_text(char ch)
 {
     return ch == '\t' || ((uint8_t)ch >= 0x20 && ch != 0x7f);
@@ -53,7 +45,7 @@ static bool is_name(char ch)
 
 static enum chunked_state after_size_byte(struct http_chunked *c, char ch)
 {
-    int digit = hex_value(ch);
+    int digit = str_hex_value(ch);
 
     if (digit >= 0) {
         if (c->digits == MAX_SIZE_DIGITS)

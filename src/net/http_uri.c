@@ -6,34 +6,13 @@
 #include "base/utf8.h"
 #include "net/http_parse.h"
 
-static int hex_value(char ch)
-{
-    if (ch >= '0' && ch <= '9')
-        return ch - '0';
-    ch |= 0x20;
-    return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
-}
-
-/* The next decoded byte of *s, 0..255, which it takes off; -1 on a bad escape. s must not be empty. */
+/* The same of a form, where + may be a blank. */
 static int take_byte(struct str *s, bool plus)
 {
-    char ch = s->p[0];
-    int high, low;
+    bool blank = plus && s->p[0] == '+';
+    int byte = str_take_percent(s);
 
-    if (ch != '%') {
-        s->p++;
-        s->len--;
-        return plus && ch == '+' ? ' ' : (uint8_t)ch;
-    }
-    if (s->len < 3)
-        return -1;
-    high = hex_value(s->p[1]);
-    low = hex_value(s->p[2]);
-    if (high < 0 || low < 0)
-        return -1;
-    s->p += 3;
-    s->len -= 3;
-    return high << 4 | low;
+    return blank ? ' ' : byte;
 }
 
 bool http_percent_decode(char *dst, size_t size, struct str s, bool plus, size_t *len)
